@@ -33,10 +33,8 @@ class NothingTyped(SafeExceptionReporterFilter):
 def describe(error: BaseException) -> str:
     """The kind of an error; for the database's refusals also the state and the constraint, which carry no data."""
     diagnosis = getattr(error.__cause__ or error, "diag", None) or getattr(error, "diag", None)
-    details = [
-        value for value in (getattr(diagnosis, "sqlstate", None), getattr(diagnosis, "constraint_name", None)) if value
-    ]
-    return " ".join([type(error).__qualname__, *details])
+    details = [getattr(diagnosis, "sqlstate", None), getattr(diagnosis, "constraint_name", None)]
+    return " ".join(filter(None, [type(error).__qualname__, *details]))
 
 
 class Formatter(logging.Formatter):

@@ -55,7 +55,7 @@ def mail_server_answers() -> bool:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200, or 503 with what is missing. Mail waits in the outbox, so a mail server that is down is named but costs nothing."""
+    """200, or 503 with what is missing; a mail server that is down is only named, for mail waits in the outbox."""
     lacks = missing()
     down = [] if mail_server_answers() else ["mail"]
     status = HTTPStatus.SERVICE_UNAVAILABLE if lacks else HTTPStatus.OK

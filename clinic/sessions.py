@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 class IdleTimeoutMiddleware:
     """Renews the session of whoever works; one that rests for SESSION_COOKIE_AGE ends by itself.
 
-    Requests that a page makes on its own, such as the board's look for changes, carry `X-Background: 1` and renew nothing.
-    The session is written at most once a minute, so it may end up to a minute early, never late.
+    Requests that a page makes on its own, such as the board's look for changes, carry `X-Background: 1` and renew
+    nothing. The session is written at most once a minute, so it may end up to a minute early, never late.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

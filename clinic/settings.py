@@ -43,16 +43,13 @@ if PRODUCTION:
     if present := [name for name in FORBIDDEN if os.environ.get(name)]:
         raise ImproperlyConfigured(f"A clinic in production refuses {', '.join(present)}.")
     if env.str("SECRET_KEY") == DEMO_SECRET_KEY or len(env.str("SECRET_KEY")) < 50:
-        raise ImproperlyConfigured(
-            "SECRET_KEY is the demonstration's or shorter than 50 characters; make one of your own."
-        )
+        raise ImproperlyConfigured("SECRET_KEY is the demonstration's or shorter than 50 characters; make your own.")
 
 SECRET_KEY = env.str("SECRET_KEY", DEMO_SECRET_KEY)
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
-SITE_URL = env.str(
-    "SITE_URL", f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION else f"http://localhost:{env.int('PORT', 8000)}"
-)
+PORT = env.int("PORT", 8000)
+SITE_URL = env.str("SITE_URL", f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION else f"http://localhost:{PORT}")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -111,7 +108,7 @@ TEMPLATES = [
 
 # Data
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=places.database_url(VAR))}
+DATABASES = {"default": env.db_url("DATABASE_URL") if os.environ.get("DATABASE_URL") else places.database(VAR)}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 
 REDIS_URL = env.str("REDIS_URL", places.redis_url(VAR))

@@ -17,7 +17,7 @@ def var(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def sockets(var: Path) -> Path:
-    """The folder of the sockets of PostgreSQL and Redis: inside `var`, or below /tmp where that path would be too long."""
+    """The folder of the sockets of PostgreSQL and Redis: in `var`, or below /tmp where that path would be too long."""
     folder = var / "sockets"
     if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
         return folder
@@ -30,11 +30,9 @@ def redis_socket(var: Path) -> Path:
     return sockets(var) / "redis.sock"
 
 
-def database_url(var: Path) -> str:
-    """The embedded PostgreSQL, for DATABASE_URL."""
-    from urllib.parse import quote
-
-    return f"postgres://clinic@{quote(str(sockets(var)), safe='')}/clinic"
+def database(var: Path) -> dict[str, object]:
+    """The embedded PostgreSQL, as Django's settings name it; its socket is its only door."""
+    return {"ENGINE": "django.db.backends.postgresql", "NAME": "clinic", "USER": "clinic", "HOST": str(sockets(var))}
 
 
 def redis_url(var: Path) -> str:

@@ -1,0 +1,72 @@
+"""Who is treated, and what waits for somebody to do about them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class Patient(models.Model):
+    """A person in treatment. Belongs to the organisation, not to a site.
+
+    `phone_digits` is what a search by phone compares; the verbs that write `phone` write it too.
+    """
+
+    record_number = models.CharField(_("record number"), max_length=20, unique=True)
+    first_name = models.CharField(_("first name"), max_length=100)
+    last_name = models.CharField(_("last name"), max_length=100)
+    birth_date = models.DateField(_("birth date"))
+    email = models.EmailField(_("mail address"), blank=True, default="")
+    phone = models.CharField(_("phone"), max_length=40, blank=True, default="")
+    phone_digits = models.CharField(max_length=40, blank=True, default="", editable=False)
+    language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES, default="en")
+    created_at = models.DateTimeField(_("registered"))
+
+    class Meta:
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        indexes = [
+            models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="patient_last_name"),
+            models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="patient_first_name"),
+            models.Index(OpClass("phone_digits", name="text_pattern_ops"), name="patient_phone"),
+            models.Index(fields=["birth_date"], name="patient_birth_date"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.last_name}, {self.first_name}"
+
+
+class TaskKind(models.TextChoices):
+    NO_ADDRESS = "no-address", _("No mail address")
+    FAILED_MAIL = "failed-mail", _("Mail not delivered")
+    OVERRIDE_ASKED = "override-asked", _("Override asked for")
+    NEEDS_TIME = "needs-time", _("Needs a new time")
+
+
+class Task(models.Model):
+    """A line on a worklist. At most one open line per kind, patient and key, so that verbs can ask again."""
+
+    kind = models.CharField(max_length=20, choices=TaskKind)
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="tasks")
+    course = models.ForeignKey("scheduling.Course", on_delete=models.CASCADE, null=True, related_name="tasks")
+    key = models.CharField(max_length=80, blank=True, default="")
+    details = models.JSONField(default=dict)
+    since = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    done_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="task_kind", condition=Q(kind__in=TaskKind.values)),
+            models.UniqueConstraint(
+                fields=["kind", "patient", "key"], condition=Q(done_at=None), name="task_open_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["since"], condition=Q(done_at=None), name="task_open")]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

@@ -1,0 +1,41 @@
+"""Courses, their sessions, and what is sent about them."""
+
+from scheduling.models.courses import (
+    DOSED,
+    FREED,
+    LIVE,
+    OPEN,
+    RUNNING,
+    Course,
+    CourseEvent,
+    CourseState,
+    Day,
+    Override,
+    PhaseChoice,
+    ProtocolVersion,
+    Request,
+    Session,
+    SessionState,
+)
+from scheduling.models.outbox import Mail, MailKind, MailState
+
+__all__ = [
+    "DOSED",
+    "FREED",
+    "LIVE",
+    "Course",
+    "CourseEvent",
+    "CourseState",
+    "Day",
+    "Mail",
+    "MailKind",
+    "MailState",
+    "OPEN",
+    "Override",
+    "PhaseChoice",
+    "ProtocolVersion",
+    "RUNNING",
+    "Request",
+    "Session",
+    "SessionState",
+]

@@ -1,0 +1,333 @@
+"""The course is the bookable unit. What must never happen to its sessions is refused here, by the database,
+whoever writes: see `guard.py` for what constraints alone cannot count."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Chair, Site, finite, same
+from patients.models import Patient
+from scheduling.protocols import library
+from scheduling.protocols.types import Phase, Protocol
+
+
+class PhaseChoice(models.TextChoices):
+    INITIAL = Phase.INITIAL.value, _("Initial phase")
+    TAPER = Phase.TAPER.value, _("Taper")
+    MAINTENANCE = Phase.MAINTENANCE.value, _("Maintenance")
+
+
+class CourseState(models.TextChoices):
+    HELD = "held", _("Held")
+    ACTIVE = "active", _("Active")
+    PAUSED = "paused", _("Paused")
+    COMPLETED = "completed", _("Completed")
+    STOPPED = "stopped", _("Stopped")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+#: States of a course that is under way: a patient has at most one such course (rule `one-course`).
+RUNNING = (CourseState.HELD, CourseState.ACTIVE, CourseState.PAUSED)
+
+
+class SessionState(models.TextChoices):
+    HELD = "held", _("Held")
+    BOOKED = "booked", _("Booked")
+    CONFIRMED = "confirmed", _("Confirmed")
+    CHECKED_IN = "checked-in", _("Checked in")
+    GIVING = "giving", _("Giving")
+    MONITORING = "monitoring", _("Monitoring")
+    READY = "ready", _("Ready")
+    DISCHARGED = "discharged", _("Discharged")
+    CANCELLED = "cancelled", _("Cancelled")
+    NO_SHOW = "no-show", _("No-show")
+    NOT_DOSED = "not-dosed", _("Not dosed")
+    LEFT_EARLY = "left-early", _("Left early")
+    TRANSFERRED = "transferred", _("Transferred")
+    EXPIRED = "expired", _("Hold expired")
+
+
+#: States that free the planned range; every other state keeps it (protocol.md, part 3).
+FREED = (SessionState.CANCELLED, SessionState.NO_SHOW, SessionState.NOT_DOSED, SessionState.EXPIRED)
+LIVE = tuple(state for state in SessionState if state not in FREED)
+#: Before the patient has arrived: what can still be moved and cancelled.
+OPEN = (SessionState.HELD, SessionState.BOOKED, SessionState.CONFIRMED)
+#: Drug was given.
+DOSED = (
+    SessionState.GIVING,
+    SessionState.MONITORING,
+    SessionState.READY,
+    SessionState.DISCHARGED,
+    SessionState.LEFT_EARLY,
+    SessionState.TRANSFERRED,
+)
+
+
+class Day(models.Model):
+    """One local date of a site. Writers lock it, and its version tells every screen that something changed."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    date = models.DateField()
+    version = models.BigIntegerField(default=1, db_default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["site", "date"], name="day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.date} v{self.version}"
+
+
+class ProtocolVersion(models.Model):
+    """A protocol as it stood when it was saved. Never changed: a change is a new version, so the version a course
+    points to is the course's own copy."""
+
+    code = models.SlugField(max_length=60)
+    version = models.PositiveIntegerField()
+    name = models.CharField(max_length=120)
+    data = models.JSONField()
+    retired = models.BooleanField(default=False, db_default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("protocol version")
+        verbose_name_plural = _("protocol versions")
+        constraints = [models.UniqueConstraint(fields=["code", "version"], name="protocol_version_once")]
+        triggers = [
+            pgtrigger.Protect(name="protocol_kept", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="protocol_unchanged", operation=pgtrigger.UpdateOf("code", "version", "name", "data", "created_at")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol as a value that rules and planning understand."""
+        return library.from_data(self.data)
+
+
+class Course(models.Model):
+    """A patient's way through a protocol. `phase` is the one it is in; maintenance needs a clinician's decision.
+
+    `times_version` is raised with every change of the course's times: it tells mails about them apart.
+    """
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="courses")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="courses")
+    protocol = models.ForeignKey(ProtocolVersion, on_delete=models.PROTECT, related_name="courses")
+    state = models.CharField(max_length=10, choices=CourseState)
+    phase = models.CharField(max_length=12, choices=PhaseChoice, default=PhaseChoice.INITIAL)
+    interval_days = models.PositiveSmallIntegerField(null=True)
+    held_until = models.DateTimeField(null=True)
+    times_version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["patient"], condition=Q(state__in=RUNNING), name="course_one_running"),
+            models.CheckConstraint(name="course_state", condition=Q(state__in=CourseState.values)),
+            models.CheckConstraint(name="course_phase", condition=Q(phase__in=PhaseChoice.values)),
+            models.CheckConstraint(
+                name="course_held_until",
+                condition=Q(state=CourseState.HELD, held_until__isnull=False)
+                | (~Q(state=CourseState.HELD) & Q(held_until=None)),
+            ),
+            models.CheckConstraint(
+                name="course_ended_at",
+                condition=Q(state__in=RUNNING, ended_at=None) | (~Q(state__in=RUNNING) & Q(ended_at__isnull=False)),
+            ),
+        ]
+        indexes = [models.Index(fields=["held_until"], condition=Q(state="held"), name="course_holds")]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class Session(models.Model):
+    """One visit of a course: planned times, from arrival to the chair being free again.
+
+    `patient`, `site` and `local_date` repeat what course, chair and start say, so that constraints can use them;
+    the guard refuses rows in which they differ. Only `booking.py` writes the planned times.
+    """
+
+    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="sessions")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="sessions")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="sessions")
+    chair = models.ForeignKey(Chair, on_delete=models.PROTECT, related_name="sessions")
+    prescriber = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions")
+    number = models.PositiveSmallIntegerField()
+    phase = models.CharField(max_length=12, choices=PhaseChoice)
+    state = models.CharField(max_length=12, choices=SessionState)
+    during = DateTimeRangeField()
+    local_date = models.DateField()
+    dose_starts_at = models.DateTimeField()
+    dose_ends_at = models.DateTimeField()
+    discharge_at = models.DateTimeField()
+    times_version = models.PositiveIntegerField(default=1)
+    needs_replan = models.BooleanField(default=False, db_default=False)
+    confirmed_at = models.DateTimeField(null=True)
+    freed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="session_chair_free",
+                expressions=[(same("chair"), RangeOperators.OVERLAPS), ("during", RangeOperators.OVERLAPS)],
+                condition=Q(state__in=LIVE),
+            ),
+            ExclusionConstraint(
+                name="session_patient_free",
+                expressions=[(same("patient"), RangeOperators.OVERLAPS), ("during", RangeOperators.OVERLAPS)],
+                condition=Q(state__in=LIVE),
+            ),
+            models.UniqueConstraint(
+                fields=["patient", "local_date"], condition=Q(state__in=LIVE), name="session_one_a_day"
+            ),
+            models.CheckConstraint(name="session_finite", condition=finite("during")),
+            models.CheckConstraint(
+                name="session_phases_in_order",
+                condition=Q(
+                    during__startswith__lte=F("dose_starts_at"),
+                    dose_starts_at__lt=F("dose_ends_at"),
+                    dose_ends_at__lt=F("discharge_at"),
+                    during__endswith__gte=F("discharge_at"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="session_phases_in_a_day",
+                condition=Q(during__endswith__lt=F("during__startswith") + timedelta(days=1)),
+            ),
+            models.CheckConstraint(name="session_state", condition=Q(state__in=SessionState.values)),
+            models.CheckConstraint(name="session_phase", condition=Q(phase__in=PhaseChoice.values)),
+            models.CheckConstraint(
+                name="session_freed_at",
+                condition=Q(state__in=FREED, freed_at__isnull=False) | (Q(state__in=LIVE) & Q(freed_at=None)),
+            ),
+            models.CheckConstraint(
+                name="session_confirmed_at",
+                condition=~Q(state=SessionState.CONFIRMED) | Q(confirmed_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index("site", models.Func("during", function="lower"), name="session_site_start"),
+            models.Index("prescriber", "dose_starts_at", name="session_prescriber_dose"),
+            models.Index("site", "local_date", name="session_site_date"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="session_touches_days",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                func="""
+                    IF TG_OP = 'UPDATE' THEN
+                        IF NOT session_changed(OLD, NEW) THEN RETURN NEW; END IF;
+                        PERFORM touch_range(OLD.site_id, OLD.during);
+                        PERFORM touch_range(NEW.site_id, NEW.during);
+                        RETURN NEW;
+                    ELSIF TG_OP = 'INSERT' THEN
+                        PERFORM touch_range(NEW.site_id, NEW.during);
+                        RETURN NEW;
+                    END IF;
+                    PERFORM touch_range(OLD.site_id, OLD.during);
+                    RETURN OLD;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="session_fits",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                timing=pgtrigger.Immediate,
+                func="""
+                    IF TG_OP = 'INSERT' THEN
+                        PERFORM check_session(NEW.id);
+                    ELSIF session_changed(OLD, NEW) AND NOT (NEW.needs_replan AND NOT OLD.needs_replan
+                          AND NOT session_moved(OLD, NEW)) THEN
+                        PERFORM check_session(NEW.id);
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+    @property
+    def starts_at(self) -> datetime:
+        """When the patient is expected."""
+        start: datetime = self.during.lower
+        return start
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the chair is free again, turn-over included."""
+        end: datetime = self.during.upper
+        return end
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+
+class Override(models.Model):
+    """A rule passed over by a prescriber, with the reason. Never changed, never deleted."""
+
+    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="overrides")
+    rule = models.CharField(max_length=40)
+    observed = models.CharField(max_length=200, blank=True)
+    limit = models.CharField(max_length=200, blank=True)
+    reason = models.TextField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="override_reason", condition=~Q(reason=""))]
+        triggers = [pgtrigger.Protect(name="override_unchanged", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.rule
+
+
+class CourseEvent(models.Model):
+    """What happened to a course, when and by whom: one row for each commit that touched it."""
+
+    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        triggers = [pgtrigger.Protect(name="event_unchanged", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Request(models.Model):
+    """A request that succeeded, so that a double click or a repeated call gets the same result.
+
+    `body` is a digest of what was asked; `result` names what came of it. Holds no patient data.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    verb = models.CharField(max_length=40)
+    body = models.CharField(max_length=64)
+    result: models.JSONField[Any, Any] = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.pk}"

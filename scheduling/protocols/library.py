@@ -6,12 +6,14 @@ named; P, the project's own choice. Numbers marked P are defaults that a license
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
+from itertools import pairwise
 from typing import Any
 
 from clinic.findings import Finding, Level, gettext_noop
 from scheduling.protocols.spacing import judge_days
-from scheduling.protocols.types import Limit, Phase, Protocol, VisitShape
+from scheduling.protocols.types import GRID_MINUTES, Limit, Phase, Protocol, VisitShape
 
 _LABEL = "C: SPRAVATO US prescribing information, section 2"
 _OFF_LABEL = "C: 0.5 mg/kg over 40 minutes, APA consensus statement on ketamine in mood disorders, 2017"
@@ -236,3 +238,129 @@ def to_data(protocol: Protocol) -> dict[str, Any]:
         "no_drink_hours": protocol.no_drink_hours,
         "source": protocol.source,
     }
+
+
+_FIELDS = frozenset(to_data(STANDARD))
+
+_ROUTES = frozenset({("iv", "ketamine"), ("nasal", "esketamine")})
+
+#: No count, day number or number of minutes in a protocol is larger: a day has no more minutes.
+_MOST = 1440
+
+
+def from_data(data: object) -> Protocol:
+    """The protocol that `to_data` wrote. Raises ValueError, its text beginning with the field, for whatever is
+    missing, unknown, of another type, out of range or at odds with the rest."""
+    top = _fields(data, "protocol", _FIELDS)
+    taper = _fields(top["taper"], "taper", {"start", "sessions", "interval"})
+    visit = _fields(top["visit"], "visit", {"prepare", "give", "monitor", "turn_over"})
+    shortest, longest = _integers(top["maintenance_intervals"], "maintenance_intervals", 1, 2, 2)
+    protocol = Protocol(
+        code=_text(top["code"], "code", 60),
+        version=_integer(top["version"], "version", 1),
+        name=_text(top["name"], "name", 120),
+        route=_text(top["route"], "route", 20),
+        drug=_text(top["drug"], "drug", 20),
+        initial_plan=_integer(top["initial_plan"], "initial_plan", 1),
+        preferred_days=_integers(top["preferred_days"], "preferred_days", 0, 1, _MOST),
+        taper_start=_integer(taper["start"], "taper.start", 0),
+        taper_sessions=_integer(taper["sessions"], "taper.sessions", 0),
+        taper_interval=_integer(taper["interval"], "taper.interval", 0),
+        maintenance_intervals=(shortest, longest),
+        month_min=_integer(top["month_min"], "month_min", 0),
+        limits=_limits(top["limits"]),
+        visit=VisitShape(**{phase: _integer(minutes, f"visit.{phase}", 0) for phase, minutes in visit.items()}),
+        dose=_text(top["dose"], "dose", 200),
+        no_food_hours=_hours(top["no_food_hours"], "no_food_hours"),
+        no_drink_hours=_hours(top["no_drink_hours"], "no_drink_hours"),
+        source=_text(top["source"], "source", 500),
+    )
+    for field, holds, sentence in _agreements(protocol):
+        if not holds:
+            raise ValueError(f"{field}: {sentence}")
+    return protocol
+
+
+def _agreements(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
+    """What the numbers of a protocol owe each other: the field to name, whether it holds, what it should be."""
+    days, visit, limits = protocol.preferred_days, protocol.visit, protocol.limits
+    values = {rule: limit.value for rule, limit in limits.items()}
+    yield "code", bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", protocol.code)), "small letters, digits and hyphens"
+    yield "route", (protocol.route, protocol.drug) in _ROUTES, "iv for ketamine, nasal for esketamine"
+    planned = values["initial-min"] <= protocol.initial_plan <= values["initial-max"]
+    yield "initial_plan", planned, "between the limits of initial-min and initial-max"
+    yield "preferred_days", len(days) == protocol.initial_plan, "as many as initial_plan"
+    ascending = days[0] == 0 and all(earlier < later for earlier, later in pairwise(days))
+    yield "preferred_days", ascending, "ascending from day 0"
+    yield "limits.span-min", values.get("span-min", 0) <= values["span-max"], "not above span-max"
+    yield "limits.gap-max", values.get("gap-max", _MOST) >= values["gap-min"], "not below gap-min"
+    hours = limits["gap-min"].hours
+    yield "limits.gap-min.hours", hours is None or hours < 24 * values["gap-min"], "less than the days of the gap"
+    yield "month_min", protocol.month_min <= values.get("month-max", 0), "not above month-max"
+    shortest, longest = protocol.maintenance_intervals
+    yield "maintenance_intervals", values["gap-min"] <= shortest <= longest, "the shorter first, not below gap-min"
+    taper = (protocol.taper_start, protocol.taper_sessions, protocol.taper_interval)
+    yield "taper", all(taper) or not any(taper), "all of start, sessions and interval, or none"
+    yield "taper.start", not any(taper) or protocol.taper_start > days[-1], "after the last of preferred_days"
+    phases = (visit.prepare, visit.give, visit.monitor, visit.turn_over)
+    yield "visit", all(minutes % GRID_MINUTES == 0 for minutes in phases), f"multiples of {GRID_MINUTES} minutes"
+    yield "visit.give", visit.give > 0, "longer than nothing"
+    yield "visit", sum(phases) <= _MOST, "within a day"
+
+
+def _limits(value: object) -> dict[str, Limit]:
+    given = _fields(value, "limits", REQUIRED | FIXED.keys(), OPTIONAL)
+    limits = {rule: _limit(rule, entry) for rule, entry in given.items()}
+    for rule, fixed in FIXED.items():
+        if (limits[rule].value, limits[rule].level) != (fixed.value, fixed.level):
+            raise ValueError(f"limits.{rule}: always {fixed.value} at level {fixed.level}")
+    return limits
+
+
+def _limit(rule: str, value: object) -> Limit:
+    where = f"limits.{rule}"
+    entry = _fields(value, where, {"value", "hours", "level", "source"})
+    if entry["hours"] is not None and rule != "gap-min":
+        raise ValueError(f"{where}.hours: only gap-min has hours")
+    if entry["level"] not in [level.value for level in Level]:
+        raise ValueError(f"{where}.level: one of {', '.join(Level)}")
+    source = _text(entry["source"], f"{where}.source", 500)
+    if not re.match("[DCP]: ", source):
+        raise ValueError(f"{where}.source: begins with its mark, D, C or P, and a colon")
+    return Limit(
+        value=_integer(entry["value"], f"{where}.value", 0 if rule in FIXED or rule == "reach" else 1),
+        level=Level(entry["level"]),
+        source=source,
+        hours=None if entry["hours"] is None else _integer(entry["hours"], f"{where}.hours", 1),
+    )
+
+
+def _fields(value: object, where: str, needed: Set[str], allowed: Set[str] = frozenset()) -> dict[str, Any]:
+    if not (isinstance(value, dict) and needed <= value.keys() <= needed | allowed):
+        besides = f", nothing else but {', '.join(sorted(allowed))}" if allowed else " and nothing else"
+        raise ValueError(f"{where}: an object with {', '.join(sorted(needed))}{besides}")
+    return value
+
+
+def _integer(value: object, where: str, least: int) -> int:
+    if not (isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST):
+        raise ValueError(f"{where}: a whole number from {least} to {_MOST}")
+    return value
+
+
+def _integers(value: object, where: str, least: int, fewest: int, most: int) -> tuple[int, ...]:
+    if not (isinstance(value, list) and fewest <= len(value) <= most):
+        raise ValueError(f"{where}: a list of {fewest if fewest == most else f'{fewest} to {most}'} numbers")
+    return tuple(_integer(item, f"{where}.{index}", least) for index, item in enumerate(value))
+
+
+def _hours(value: object, where: str) -> float:
+    if not (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 48):
+        raise ValueError(f"{where}: hours from 0 to 48")
+    return value
+
+
+def _text(value: object, where: str, most: int) -> str:
+    if not (isinstance(value, str) and value.strip() and len(value) <= most and "\x00" not in value):
+        raise ValueError(f"{where}: a text of at most {most} characters")
+    return value

@@ -182,9 +182,17 @@ def _near(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
 
 def _initial(protocol: Protocol, rows: Sequence[_Row], closed: bool, complete: bool | None) -> Iterator[Finding]:
     """The rules of the initial phase, over its rows in their order of time."""
-    limits, count = protocol.limits, len(rows)
-    finished = closed or (count >= protocol.initial_plan if complete is None else complete)
-    fewest, most = limits["initial-min"], limits["initial-max"]
+    finished = closed or (len(rows) >= protocol.initial_plan if complete is None else complete)
+    yield from _initial_count(protocol, rows, finished)
+    if rows:
+        yield from _span(protocol, rows, finished)
+        yield from _gap_max(protocol, rows)
+    if rows and not finished:
+        yield from _reach(protocol, rows)
+
+
+def _initial_count(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> Iterator[Finding]:
+    fewest, most, count = protocol.limits["initial-min"], protocol.limits["initial-max"], len(rows)
     if finished and count < fewest.value:
         yield Finding(
             "initial-min",
@@ -195,72 +203,81 @@ def _initial(protocol: Protocol, rows: Sequence[_Row], closed: bool, complete: b
             sessions=_refs(rows),
             values={"count": count, "least": fewest.value},
         )
-    if not rows:
-        return
     if count > most.value:
         yield Finding(
             "initial-max",
             most.level,
-            gettext_noop("The initial phase has %(count)s sessions; at most %(most)s are planned."),
+            gettext_noop("The initial phase has %(count)s sessions; it takes at most %(most)s."),
             observed=_count(count, "session"),
             limit=_count(most.value, "session"),
             sessions=_refs(rows[most.value :]),
             values={"count": count, "most": most.value},
         )
+
+
+def _span(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> Iterator[Finding]:
+    longest, shortest = protocol.limits["span-max"], protocol.limit("span-min")
     first, last = rows[0].day, rows[-1].day - rows[0].day
-    span = limits["span-max"]
-    if last > span.value:
-        late = [row for row in rows if row.day - first > span.value]
+    if last > longest.value:
         yield Finding(
             "span-max",
-            span.level,
-            gettext_noop("The last initial session is on day %(last)s; day %(span)s is the last of the phase."),
+            longest.level,
+            gettext_noop("The last initial session is on day %(last)s; the phase ends with day %(longest)s."),
             observed=f"day {last}",
-            limit=f"day {span.value}",
-            sessions=_refs(late),
-            values={"last": last, "span": span.value},
+            limit=f"day {longest.value}",
+            sessions=_refs([row for row in rows if row.day - first > longest.value]),
+            values={"last": last, "longest": longest.value},
         )
-    if finished and (shortest := limits.get("span-min")) and last < shortest.value:
+    if finished and shortest and last < shortest.value:
         yield Finding(
             "span-min",
             shortest.level,
-            gettext_noop("The last initial session is on day %(last)s; day %(shortest)s or later is intended."),
+            gettext_noop("The last initial session is already on day %(last)s; day %(shortest)s or later is intended."),
             observed=f"day {last}",
             limit=f"day {shortest.value}",
             sessions=_refs(rows),
             values={"last": last, "shortest": shortest.value},
         )
-    if not finished and count < fewest.value and (reach := limits.get("reach")):
-        latest = latest_days(protocol)[count - 1]
-        if last > latest:
-            yield Finding(
-                "reach",
-                reach.level,
-                gettext_noop(
-                    "With a session on day %(last)s the minimum of %(least)s cannot be reached by day %(span)s. "
-                    "Move a session, extend by override, close the phase early, or start a new initial phase."
-                ),
-                observed=f"day {last}",
-                limit=f"day {latest}",
-                sessions=(rows[-1].ref,),
-                values={"last": last, "least": fewest.value, "span": span.value},
-            )
-    if longest := limits.get("gap-max"):
+
+
+def _reach(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
+    """Look-ahead for an unfinished phase. Only the last session decides: what may still come lies after it."""
+    limit, fewest = protocol.limit("reach"), protocol.initial_min
+    if not limit or len(rows) >= fewest:
+        return
+    last, latest = rows[-1].day - rows[0].day, latest_days(protocol)[len(rows) - 1]
+    if last > latest:
+        yield Finding(
+            "reach",
+            limit.level,
+            gettext_noop(
+                "With a session on day %(last)s, %(least)s sessions cannot be reached by day %(longest)s. "
+                "Move a session, extend by override, close the phase early, or start a new initial phase."
+            ),
+            observed=f"day {last}",
+            limit=f"day {latest}",
+            sessions=(rows[-1].ref,),
+            values={"last": last, "least": fewest, "longest": protocol.limits["span-max"].value},
+        )
+
+
+def _gap_max(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
+    if limit := protocol.limit("gap-max"):
         for earlier, later in pairwise(rows):
             apart = later.day - earlier.day
-            if apart > longest.value:
+            if apart > limit.value:
                 yield _pair(
                     "gap-max",
-                    longest,
+                    limit,
                     earlier,
                     later,
                     gettext_noop(
-                        "Sessions %(first)s and %(second)s are %(apart)s apart; %(most)s at most are intended."
+                        "Sessions %(first)s and %(second)s are %(apart)s apart; at most %(most)s are intended."
                     ),
                     observed=_count(apart, "day"),
-                    limit=_count(longest.value, "day"),
+                    limit=_count(limit.value, "day"),
                     apart=_count(apart, "day"),
-                    most=_count(longest.value, "day"),
+                    most=_count(limit.value, "day"),
                 )
 
 

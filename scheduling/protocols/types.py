@@ -36,6 +36,17 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitTimes:
+    """When a planned visit begins, when its dose is given, and when the patient and the chair are free again."""
+
+    starts_at: datetime
+    dose_starts_at: datetime
+    dose_ends_at: datetime
+    discharge_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class VisitShape:
     """The phases of one visit in minutes, in their order. The chair is held through all of them,
     the prescriber through give and monitor."""
@@ -49,6 +60,15 @@ class VisitShape:
     def length(self) -> timedelta:
         """From arrival to the chair being free again."""
         return timedelta(minutes=self.prepare + self.give + self.monitor + self.turn_over)
+
+    def at(self, starts_at: datetime) -> VisitTimes:
+        """The times of a visit that begins then."""
+        dose_starts_at = starts_at + timedelta(minutes=self.prepare)
+        dose_ends_at = dose_starts_at + timedelta(minutes=self.give)
+        discharge_at = dose_ends_at + timedelta(minutes=self.monitor)
+        return VisitTimes(
+            starts_at, dose_starts_at, dose_ends_at, discharge_at, discharge_at + timedelta(minutes=self.turn_over)
+        )
 
     @property
     def home_after(self) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from clinic.findings import Level
@@ -62,7 +62,8 @@ class VisitShape:
         return timedelta(minutes=self.prepare + self.give + self.monitor + self.turn_over)
 
     def at(self, starts_at: datetime) -> VisitTimes:
-        """The times of a visit that begins then."""
+        """The times of a visit that begins then, in UTC: a zone's own arithmetic would follow its clocks."""
+        starts_at = starts_at.astimezone(UTC)
         dose_starts_at = starts_at + timedelta(minutes=self.prepare)
         dose_ends_at = dose_starts_at + timedelta(minutes=self.give)
         discharge_at = dose_ends_at + timedelta(minutes=self.monitor)

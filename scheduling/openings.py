@@ -1,0 +1,211 @@
+"""What a site can still take on a date: its hours, closures and shifts, and what is booked. The one read of planning.
+
+`read` gives the facts of some dates, for judging under lock; `day_masks` gives the planner's bit masks of a span of
+dates, kept from one call to the next and renewed only for dates whose version was raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+from django.db.models import Q
+
+from clinic.findings import Finding, Level, gettext_noop
+from clinic.models import Chair, Closure, OpeningHours, Shift, Site
+from scheduling.models import LIVE, Day, Session
+from scheduling.protocols import masks
+from scheduling.protocols.types import Place, VisitTimes
+from scheduling.protocols.windows import day_bounds, merge, subtract
+
+Interval = tuple[datetime, datetime]
+
+
+class OnShift(NamedTuple):
+    """A prescriber's shift and how many patients may be under care at once."""
+
+    prescriber: int
+    starts_at: datetime
+    ends_at: datetime
+    limit: int
+
+
+class Booked(NamedTuple):
+    """A live session as it takes time from others: the chair throughout, the prescriber from dose to discharge."""
+
+    session: int
+    chair: int
+    prescriber: int
+    starts_at: datetime
+    ends_at: datetime
+    dose_starts_at: datetime
+    discharge_at: datetime
+
+
+@dataclass(slots=True)
+class DayFacts:
+    """Everything that says what fits on one date of a site. Intervals are half-open and in UTC."""
+
+    date: date
+    zone: tzinfo
+    opening: list[Interval] = field(default_factory=list)
+    open: list[Interval] = field(default_factory=list)  # opening hours less the site's closures
+    outages: list[tuple[int, Interval]] = field(default_factory=list)
+    shifts: list[OnShift] = field(default_factory=list)
+    booked: list[Booked] = field(default_factory=list)
+
+    def refusals(self, ref: int, place: Place, times: VisitTimes) -> Iterator[Finding]:
+        """The blocks `hours` and `doctor` for a visit in this place, each naming the phase that does not fit."""
+        if not any(start <= times.starts_at and times.ends_at <= end for start, end in self.open):
+            yield self._outside_hours(ref, times)
+        elif any(chair == place.chair and _overlap(outage, times) for chair, outage in self.outages):
+            yield Finding(
+                "hours", Level.BLOCK, gettext_noop("The chair is out of order then."), self._span(times), "", (ref,)
+            )
+        on_shift = [shift for shift in self.shifts if shift.prescriber == place.prescriber]
+        present = merge((shift.starts_at, shift.ends_at) for shift in on_shift)
+        if not any(start <= times.dose_starts_at and times.discharge_at <= end for start, end in present):
+            yield self._no_doctor(ref, times, present)
+
+    def taken(self, place: Place, times: VisitTimes, leaving: Collection[int] = ()) -> str | None:
+        """What another booking has taken of this place: `chair`, `prescriber` (the limit of patients), or None.
+
+        Sessions in `leaving` are about to give up their time and do not count.
+        """
+        others = [booked for booked in self.booked if booked.session not in leaving]
+        if any(
+            booked.chair == place.chair and booked.starts_at < times.ends_at and times.starts_at < booked.ends_at
+            for booked in others
+        ):
+            return "chair"
+        care = [
+            (booked.dose_starts_at, booked.discharge_at)
+            for booked in others
+            if booked.prescriber == place.prescriber
+            and booked.dose_starts_at < times.discharge_at
+            and times.dose_starts_at < booked.discharge_at
+        ]
+        shifts = [
+            shift
+            for shift in self.shifts
+            if shift.prescriber == place.prescriber
+            and shift.starts_at < times.discharge_at
+            and times.dose_starts_at < shift.ends_at
+        ]
+        instants = {max(start, times.dose_starts_at) for start, _ in care}
+        instants.update(max(shift.starts_at, times.dose_starts_at) for shift in shifts)
+        for instant in instants:
+            load = 1 + sum(start <= instant < end for start, end in care)
+            if any(shift.starts_at <= instant < shift.ends_at and load > shift.limit for shift in shifts):
+                return "prescriber"
+        return None
+
+    def _outside_hours(self, ref: int, times: VisitTimes) -> Finding:
+        opening = merge(self.opening)
+        if not opening:
+            return Finding("hours", Level.BLOCK, gettext_noop("The site is closed that day."), "", "", (ref,))
+        limit = ", ".join(f"{self._clock(start)}-{self._clock(end)}" for start, end in opening)
+        if any(start <= times.starts_at and times.ends_at <= end for start, end in opening):
+            text = gettext_noop("The site is closed then.")
+            return Finding("hours", Level.BLOCK, text, self._span(times), "", (ref,))
+        if not any(start <= times.starts_at < end for start, end in opening):
+            text = gettext_noop("The visit would begin at %(observed)s; the site is open %(limit)s.")
+            values = {"observed": self._clock(times.starts_at), "limit": limit}
+            return Finding("hours", Level.BLOCK, text, values["observed"], limit, (ref,), values)
+        text = gettext_noop("The turn-over would end at %(observed)s; the site is open %(limit)s.")
+        values = {"observed": self._clock(times.ends_at), "limit": limit}
+        return Finding("hours", Level.BLOCK, text, values["observed"], limit, (ref,), values)
+
+    def _no_doctor(self, ref: int, times: VisitTimes, present: list[Interval]) -> Finding:
+        for start, end in present:
+            if start <= times.dose_starts_at < end:
+                text = gettext_noop("The prescriber leaves at %(limit)s; monitoring ends at %(observed)s.")
+                values = {"observed": self._clock(times.discharge_at), "limit": self._clock(end)}
+                break
+            if times.dose_starts_at < start < times.discharge_at:
+                text = gettext_noop("The prescriber comes at %(limit)s; the dose begins at %(observed)s.")
+                values = {"observed": self._clock(times.dose_starts_at), "limit": self._clock(start)}
+                break
+        else:
+            text = gettext_noop("The prescriber is not on shift from the start of the dose to discharge.")
+            values = {"observed": self._span(times), "limit": ""}
+        return Finding("doctor", Level.BLOCK, text, values["observed"], values["limit"], (ref,), values)
+
+    def _clock(self, instant: datetime) -> str:
+        return instant.astimezone(self.zone).strftime("%H:%M")
+
+    def _span(self, times: VisitTimes) -> str:
+        return f"{self._clock(times.starts_at)}-{self._clock(times.ends_at)}"
+
+
+def _overlap(interval: Interval, times: VisitTimes) -> bool:
+    return interval[0] < times.ends_at and times.starts_at < interval[1]
+
+
+def read(site: Site, dates: Collection[date]) -> dict[date, DayFacts]:
+    """The facts of these dates of a site, in four queries whatever their number."""
+    days = {day: DayFacts(day, site.zone) for day in sorted(dates)}
+    if not days:
+        return days
+    bounds = {day: day_bounds(day, site.zone) for day in days}
+    first, last = min(days), max(days)
+    _read_opening(site, days, bounds, bounds[first][0], bounds[last][1])
+    _read_shifts(site, days, bounds)
+    for local_date, *row in Session.objects.filter(site=site, local_date__in=list(days), state__in=LIVE).values_list(
+        "local_date",
+        "pk",
+        "chair_id",
+        "prescriber_id",
+        "during__startswith",
+        "during__endswith",
+        "dose_starts_at",
+        "discharge_at",
+    ):
+        days[local_date].booked.append(Booked(*row))
+    return days
+
+
+def _read_opening(
+    site: Site, days: dict[date, DayFacts], bounds: dict[date, Interval], since: datetime, until: datetime
+) -> None:
+    hours: dict[int, list[tuple[time, time]]] = {}
+    for weekday, opens, closes in OpeningHours.objects.filter(site=site).values_list("weekday", "opens", "closes"):
+        hours.setdefault(weekday, []).append((opens, closes))
+    closures = list(
+        Closure.objects.filter(site=site, during__startswith__lt=until, during__endswith__gt=since).values_list(
+            "chair_id", "during__startswith", "during__endswith"
+        )
+    )
+    for day, facts in days.items():
+        facts.opening = [
+            (_instant(day, opens, facts.zone), _instant(day, closes, facts.zone))
+            for opens, closes in hours.get(day.weekday(), [])
+        ]
+        touching = [row for row in closures if row[1] < bounds[day][1] and row[2] > bounds[day][0]]
+        facts.open = subtract(facts.opening, [(start, end) for chair, start, end in touching if chair is None])
+        facts.outages = [(chair, (start, end)) for chair, start, end in touching if chair is not None]
+
+
+def _read_shifts(site: Site, days: dict[date, DayFacts], bounds: dict[date, Interval]) -> None:
+    since, until = bounds[min(days)][0], bounds[max(days)][1]
+    shifts = [
+        OnShift(*row)
+        for row in Shift.objects.filter(
+            site=site,
+            staff__is_prescriber=True,
+            staff__is_active=True,
+            during__startswith__lt=until,
+            during__startswith__gt=since - timedelta(days=1),
+            during__endswith__gt=since,
+        ).values_list("staff_id", "during__startswith", "during__endswith", "patients_at_once")
+    ]
+    for day, facts in days.items():
+        start, end = bounds[day]
+        facts.shifts = [shift for shift in shifts if shift.starts_at < end and start < shift.ends_at]
+
+
+def _instant(day: date, at: time, zone: tzinfo) -> datetime:
+    """A local time as an instant; one in the spring gap is read by the offset before it, so a day still opens."""
+    return datetime.combine(day, at, zone).astimezone(UTC)

@@ -1,0 +1,128 @@
+"""The frame of every write to the calendar: one transaction, retried where another writer was in the way, and each
+request carried out once.
+
+The order of locks is the same everywhere: the request, the days (by site and date), the patient; then everything that
+a decision rests on is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
+
+from clinic.errors import RequestReused
+from patients.models import Patient
+from scheduling.models import Request
+
+Result = TypeVar("Result")
+
+#: Serialization failure, deadlock, lock not available: another writer was in the way, the same again may succeed.
+TRANSIENT = frozenset({"40001", "40P01", "55P03"})
+RETRIES = 3
+
+
+class DatesMoved(Exception):
+    """The re-read under lock shows other dates than were locked: the transaction starts over."""
+
+
+class Rehearsed(Exception):
+    """Ends a dry run: what it has worked out leaves with it, what it has written is rolled back."""
+
+    def __init__(self, outcome: Any) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+def commit(work: Callable[[], Result], *, dry_run: bool = False) -> Result:
+    """Run `work` in a transaction of its own and return what it returns; a dry run rolls back at the end.
+
+    Tried again up to three times, after a short random pause, when another writer was in the way. Everything else
+    that `work` raises leaves the transaction rolled back; an IntegrityError names the constraint (`constraint_of`).
+    """
+    for attempt in range(RETRIES + 1):
+        try:
+            with transaction.atomic():
+                result = work()
+                if dry_run:
+                    raise Rehearsed(result)
+            return result
+        except Rehearsed as end:
+            outcome: Result = end.outcome
+            return outcome
+        except (OperationalError, DatesMoved) as error:
+            moved = isinstance(error, DatesMoved)
+            if attempt == RETRIES or not (moved or sqlstate_of(error) in TRANSIENT):
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 spreads retries, guards nothing
+    raise AssertionError("the last attempt returns or raises")
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """PostgreSQL's code of what went wrong, empty when the error is not PostgreSQL's."""
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def constraint_of(error: IntegrityError) -> str:
+    """The name of the constraint that a write broke."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return getattr(diagnostics, "constraint_name", None) or ""
+
+
+def lock_days(dates: Mapping[int, Collection[date]]) -> None:
+    """Lock the day rows of these dates by site, creating what is missing; waits, in one order for every writer.
+
+    Raises their versions, so every board that shows them looks again. Has to run inside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise DatabaseError("Days are locked inside a transaction only.")
+    with connection.cursor() as cursor:
+        for site in sorted(dates):
+            cursor.execute("SELECT lock_days(%s, %s)", [site, sorted(dates[site])])
+
+
+def lock_patient(patient: int) -> None:
+    """Lock a patient's row, after the days: one writer at a time for each patient's courses."""
+    Patient.objects.select_for_update(no_key=True).only("pk").get(pk=patient)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that takes effect once: claimed first in the transaction, so a double click waits for the first."""
+
+    verb: str
+    request_id: UUID | None
+    asked: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        text = json.dumps(self.asked, default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def earlier(self, now: datetime) -> dict[str, Any] | None:
+        """What the request led to when it succeeded before, None when it is new; it is claimed then.
+
+        Waits for a transaction that has claimed the same id. Raises RequestReused when it was another request.
+        """
+        if self.request_id is None:
+            return None
+        claim = Request(id=self.request_id, verb=self.verb, body=self.digest, at=now)
+        claimed = Request.objects.bulk_create([claim], ignore_conflicts=True)
+        stored = Request.objects.get(pk=claimed[0].pk)
+        if stored.verb != self.verb or stored.body != self.digest:
+            raise RequestReused(_("This request id belongs to another request."))
+        return stored.result or None
+
+    def remember(self, **result: Any) -> None:
+        """Store what came of the request, for those who ask again."""
+        if self.request_id is not None:
+            Request.objects.filter(pk=self.request_id).update(result=result)

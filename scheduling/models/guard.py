@@ -36,21 +36,21 @@ CREATE OR REPLACE FUNCTION touch_range(a_site bigint, a_range tstzrange) RETURNS
 LANGUAGE plpgsql VOLATILE AS $body$
 DECLARE
     zone text;
-    day_row record;
+    first_date date;
+    last_date date;
     wanted date;
+    day_row record;
 BEGIN
-    IF isempty(a_range) OR NOT isfinite(lower(a_range)) OR NOT isfinite(upper(a_range))
-       OR upper(a_range) - lower(a_range) > interval '5 years' THEN
+    -- An empty range and one without ends have NULL as their ends.
+    IF NOT coalesce(isfinite(lower(a_range)) AND isfinite(upper(a_range))
+                    AND upper(a_range) - lower(a_range) <= interval '5 years', false) THEN
         RAISE EXCEPTION 'a range has to be finite' USING ERRCODE = '23514', CONSTRAINT = 'range_finite';
     END IF;
     SELECT time_zone INTO zone FROM clinic_site WHERE id = a_site;
-    FOR wanted IN
-        SELECT generate_series(
-            (lower(a_range) AT TIME ZONE zone)::date,
-            ((upper(a_range) - interval '1 microsecond') AT TIME ZONE zone)::date,
-            interval '1 day'
-        )::date
-    LOOP
+    first_date := (lower(a_range) AT TIME ZONE zone)::date;
+    last_date := ((upper(a_range) - interval '1 microsecond') AT TIME ZONE zone)::date;
+    -- Counted in whole numbers: a series of dates would follow the clock changes of the writer's own time zone.
+    FOR wanted IN SELECT first_date + number FROM generate_series(0, last_date - first_date) AS number LOOP
         SELECT id, xmin INTO day_row FROM scheduling_day WHERE site_id = a_site AND date = wanted;
         IF NOT FOUND THEN
             PERFORM lock_days(a_site, ARRAY[wanted]);
@@ -125,7 +125,7 @@ BEGIN
             FROM scheduling_session AS other
             WHERE other.prescriber_id = s.prescriber_id AND session_live(other.state)
               AND other.dose_starts_at < s.discharge_at
-              AND other.dose_starts_at > s.dose_starts_at - interval '1 day'  -- session_phases_in_a_day
+              AND other.dose_starts_at > s.dose_starts_at - interval '25 hours'  -- the longest day there is
               AND other.discharge_at > s.dose_starts_at
         ), shifts AS (
             SELECT lower(shift.during) AS since, upper(shift.during) AS until, shift.patients_at_once
@@ -177,7 +177,7 @@ LANGUAGE sql VOLATILE AS $body$
     UPDATE scheduling_session AS s SET needs_replan = true
     WHERE s.prescriber_id = a_prescriber AND NOT s.needs_replan
       AND s.state IN ('held', 'booked', 'confirmed')
-      AND s.dose_starts_at < upper(a_range) AND s.dose_starts_at > lower(a_range) - interval '1 day'
+      AND s.dose_starts_at < upper(a_range) AND s.dose_starts_at > lower(a_range) - interval '25 hours'
       AND s.discharge_at > lower(a_range)
       AND session_misfit(s) IS NOT NULL
 $body$""",
@@ -190,7 +190,7 @@ LANGUAGE sql VOLATILE AS $body$
     UPDATE scheduling_session AS s SET needs_replan = true
     WHERE s.site_id = a_site AND (a_chair IS NULL OR s.chair_id = a_chair) AND NOT s.needs_replan
       AND s.state IN ('held', 'booked', 'confirmed')
-      AND lower(s.during) < upper(a_range) AND lower(s.during) > lower(a_range) - interval '1 day'
+      AND lower(s.during) < upper(a_range) AND lower(s.during) > lower(a_range) - interval '25 hours'
       AND upper(s.during) > lower(a_range)
 $body$""",
     ),

@@ -7,7 +7,7 @@ by 24. Spans are inclusive, gaps are start to start, a month is a calendar month
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class _Row(NamedTuple):
     ref: int
     number: int | None
     day: int
-    hours: float
+    seconds: float
     month: int
     phase: Phase
     counts: bool
@@ -72,8 +72,8 @@ def judge(
         place += spot.counts
         number = place if spot.number is None and spot.counts else spot.number
         month = local.year * 12 + local.month - 1
-        hours = spot.starts_at.timestamp() / 3600
-        rows.append(_Row(spot.ref, number, local.toordinal(), hours, month, spot.phase, spot.counts))
+        seconds = spot.starts_at.timestamp()
+        rows.append(_Row(spot.ref, number, local.toordinal(), seconds, month, spot.phase, spot.counts))
     initial = [row for row in rows if row.counts and row.phase is Phase.INITIAL]
     maintenance = [row for row in rows if row.counts and row.phase is Phase.MAINTENANCE]
     return _ordered(
@@ -93,7 +93,7 @@ def judge_days(*, protocol: Protocol, phase: Phase, days: Sequence[int], closed:
     breaks it.
     """
     rows = [
-        _Row(ref=index, number=place, day=day, hours=24 * day, month=0, phase=phase, counts=True)
+        _Row(ref=index, number=place, day=day, seconds=86400 * day, month=0, phase=phase, counts=True)
         for place, (day, index) in enumerate(sorted((day, index) for index, day in enumerate(days)), start=1)
     ]
     findings = [*_near(protocol, rows)]
@@ -126,10 +126,11 @@ def judge_course(
     return _ordered(findings)
 
 
-def _by_time(spot: Spot) -> tuple[datetime, int]:
+def _by_time(spot: Spot) -> tuple[float, int]:
+    # Not the datetimes: those of one zone compare by their clocks, so an hour shown twice would lose its order.
     if spot.starts_at.tzinfo is None:
         raise ValueError("starts_at: a time without a zone cannot be judged")
-    return spot.starts_at, spot.ref
+    return spot.starts_at.timestamp(), spot.ref
 
 
 def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -143,7 +144,7 @@ def _near(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
     for earlier, later in pairwise(rows):
         if not (earlier.counts or later.counts):
             continue
-        days, hours = later.day - earlier.day, later.hours - earlier.hours
+        days, hours = later.day - earlier.day, (later.seconds - earlier.seconds) / 3600
         if daily and days == 0:
             yield _pair(
                 "one-a-day",

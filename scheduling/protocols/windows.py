@@ -1,7 +1,8 @@
 """Half-open intervals, and local time as instants. Pure.
 
 An interval (a, b) contains a and not b, so neighbours touch without overlapping; the empty one is dropped. The
-functions over intervals take whatever can be ordered: instants, dates, minutes.
+functions over intervals take whatever can be ordered: minutes, dates, instants in UTC (datetimes of another zone
+compare by what its clocks show).
 """
 
 from __future__ import annotations

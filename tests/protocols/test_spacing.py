@@ -476,6 +476,21 @@ def test_the_forty_hours_are_hours_across_both_changes_of_the_clocks(
     assert [finding.observed for finding in findings] == observed
 
 
+@pytest.mark.parametrize("minute", range(60))
+def test_exactly_forty_hours_are_enough_at_any_minute(minute: int) -> None:
+    first = datetime(2025, 6, 2, 23, minute, 7, tzinfo=UTC)
+    sessions = [Spot(0, first), Spot(1, first + timedelta(hours=40))]
+    assert judge(protocol=STANDARD, sessions=sessions, zone=UTC) == ()
+
+
+def test_an_hour_shown_twice_keeps_its_order() -> None:
+    sessions = [Spot(0, at("2026-11-01T01:10").replace(fold=1)), Spot(1, at("2026-11-01T01:30"))]
+    assert [
+        (finding.rule, finding.observed, finding.sessions)
+        for finding in judge(protocol=STANDARD, sessions=sessions, zone=NEW_YORK)
+    ] == [("one-a-day", "2 sessions", (1, 0)), ("gap-min", "0 days, 0 h 40 min", (1, 0))]
+
+
 ZONES = [
     "UTC",
     "Africa/Casablanca",

@@ -18,7 +18,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {}
 
 
-class Beat(Scheduler):  # type: ignore[misc]  # celery-types leaves its base class untyped
+class Beat(Scheduler):
     """Keeps its times in memory - every job is safe to run again - and shows that it ticks."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:

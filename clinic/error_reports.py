@@ -6,6 +6,7 @@ the variables of frames and the body of the request.
 
 import logging
 import traceback
+from collections.abc import ItemsView
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -25,9 +26,9 @@ class NothingTyped(SafeExceptionReporterFilter):
         """The names of the fields, all values hidden."""
         return dict.fromkeys(request.POST if request else QueryDict(), HIDDEN)
 
-    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> list[tuple[str, Any]]:
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> ItemsView[str, Any]:
         """The names of the variables, all values hidden."""
-        return [(name, HIDDEN) for name in tb_frame.f_locals]
+        return dict.fromkeys(tb_frame.f_locals, HIDDEN).items()
 
 
 def describe(error: BaseException) -> str:

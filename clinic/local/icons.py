@@ -1,0 +1,63 @@
+"""The icons of the pages as one SVG file, made from Tabler's outline set. Pure: the assets step reads and writes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: Every icon that a template or a view names; `tests/clinic/test_icons.py` holds the two together.
+NAMES = (
+    "alert-triangle",
+    "arrow-back-up",
+    "arrow-right",
+    "arrows-exchange",
+    "ban",
+    "calendar",
+    "calendar-off",
+    "calendar-plus",
+    "check",
+    "chevron-left",
+    "chevron-right",
+    "circle-check",
+    "clock-exclamation",
+    "door-enter",
+    "door-exit",
+    "droplet",
+    "droplet-off",
+    "edit",
+    "heart-rate-monitor",
+    "history",
+    "hourglass",
+    "info-circle",
+    "key",
+    "layout-board",
+    "list-check",
+    "lock",
+    "logout",
+    "mail",
+    "mail-check",
+    "mail-off",
+    "mail-x",
+    "plus",
+    "printer",
+    "run",
+    "search",
+    "send",
+    "signature",
+    "spray",
+    "ambulance",
+    "trash",
+    "user",
+    "user-off",
+    "user-plus",
+    "users",
+    "x",
+)
+
+
+def sprite(collection: Mapping[str, Any], names: Iterable[str] = NAMES) -> str:
+    """One SVG document with a symbol for each name; raises KeyError for a name that the collection lacks.
+
+    `collection` is the parsed `icons.json` of @iconify-json/tabler: bodies by name, all on a grid of 24.
+    """
+    bodies = collection["icons"]
+    symbols = "\n".join(f'<symbol id="{name}" viewBox="0 0 24 24">{bodies[name]["body"]}</symbol>' for name in names)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">\n{symbols}\n</svg>\n'

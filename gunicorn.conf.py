@@ -1,0 +1,11 @@
+"""How `gunicorn clinic.wsgi` serves: gunicorn reads this file by itself."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "4"))
+worker_class = "gthread"
+graceful_timeout = 5
+keepalive = 5
+accesslog = None  # addresses carry searches and private links

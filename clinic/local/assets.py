@@ -5,12 +5,14 @@ once per state of the files it depends on.
 """
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from clinic.local import icons
 from clinic.local.places import BASE_DIR
 
 LIBRARIES = BASE_DIR / "static" / "lib"
@@ -18,20 +20,19 @@ LIBRARIES = BASE_DIR / "static" / "lib"
 # Below node_modules -> below static/lib
 FILES = {
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
-    "@tabler/core/dist/css/tabler.min.css": "tabler.min.css",
-    "@tabler/core/dist/js/tabler.min.js": "tabler.min.js",
     "@event-calendar/build/dist/event-calendar.min.js": "event-calendar.min.js",
     "@event-calendar/build/dist/event-calendar.min.css": "event-calendar.min.css",
     "chart.js/dist/chart.umd.min.js": "chart.umd.min.js",
     "@fontsource-variable/source-sans-3/index.css": "source-sans-3/index.css",
     "@fontsource-variable/source-sans-3/files": "source-sans-3/files",
 }
+ICONS = "@iconify-json/tabler/icons.json"
 SOURCE_MAP = re.compile(rb"^(//|/\*)# sourceMappingURL=.*\n?", re.MULTILINE)
 
 
 def state() -> str:
     """A digest of all that the result depends on."""
-    inputs = (BASE_DIR / "package.json", BASE_DIR / "package-lock.json", Path(__file__))
+    inputs = (BASE_DIR / "package.json", BASE_DIR / "package-lock.json", Path(__file__), Path(icons.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
 
 
@@ -54,7 +55,7 @@ def fetch() -> None:
 
 
 def collect() -> None:
-    """Copy the files to static/lib, without the mention of source maps, which are not served."""
+    """Copy the files to static/lib, without the mention of source maps, which are not served; draw the icons' sprite."""
     if LIBRARIES.exists():
         shutil.rmtree(LIBRARIES)
     for source, target in FILES.items():
@@ -64,6 +65,7 @@ def collect() -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             text = file.read_bytes()
             copy.write_bytes(SOURCE_MAP.sub(b"", text) if file.suffix in (".js", ".css") else text)
+    (LIBRARIES / "icons.svg").write_text(icons.sprite(json.loads((BASE_DIR / "node_modules" / ICONS).read_text())))
 
 
 def main() -> int:

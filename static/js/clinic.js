@@ -1,0 +1,33 @@
+// What makes the pages quicker to use. Everything works without it.
+
+// A form that is on its way is not sent again: its button says so, and keeps its width.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "1";
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+
+// Back to a page that the browser has kept, or that htmx has filled anew: its forms can be sent again.
+function ready() {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  }
+}
+window.addEventListener("pageshow", ready);
+document.addEventListener("htmx:afterRequest", ready);
+
+// "/" goes to the search, unless somebody is typing.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea")) return;
+  const search = document.getElementById("search");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});

@@ -6,30 +6,19 @@ dates, kept from one call to the next and renewed only for dates whose version w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
-from django.db.models import Q
-
 from clinic.findings import Finding, Level, gettext_noop
-from clinic.models import Chair, Closure, OpeningHours, Shift, Site
-from scheduling.models import LIVE, Day, Session
-from scheduling.protocols import masks
+from clinic.models import Closure, OpeningHours, Shift, Site
+from scheduling.models import LIVE, Session
+from scheduling.protocols.masks import DayMask, OnShift, build_day
 from scheduling.protocols.types import Place, VisitTimes
 from scheduling.protocols.windows import day_bounds, merge, subtract
 
 Interval = tuple[datetime, datetime]
-
-
-class OnShift(NamedTuple):
-    """A prescriber's shift and how many patients may be under care at once."""
-
-    prescriber: int
-    starts_at: datetime
-    ends_at: datetime
-    limit: int
 
 
 class Booked(NamedTuple):
@@ -209,3 +198,50 @@ def _read_shifts(site: Site, days: dict[date, DayFacts], bounds: dict[date, Inte
 def _instant(day: date, at: time, zone: tzinfo) -> datetime:
     """A local time as an instant; one in the spring gap is read by the offset before it, so a day still opens."""
     return datetime.combine(day, at, zone).astimezone(UTC)
+
+
+#: Masks by site and date, with the version of the day and the set-up they were made of.
+_kept: dict[tuple[int, date], tuple[tuple[object, ...], DayMask]] = {}
+
+#: Dates kept in one process: a year of a few sites.
+_MOST_KEPT = 2000
+
+
+def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
+    """The masks of every date from `first` to `last`, both included. Four queries, four more where days changed.
+
+    Must not run inside a transaction that has raised a day's version: a version that is rolled back comes again with
+    other content.
+    """
+    chairs = tuple(Chair.objects.filter(site=site, active=True).order_by("position", "pk").values_list("pk", flat=True))
+    hours = tuple(OpeningHours.objects.filter(site=site).order_by("pk").values_list("weekday", "opens", "closes"))
+    people = tuple(
+        Staff.objects.filter(sites=site, is_prescriber=True, is_active=True).order_by("pk").values_list("pk", flat=True)
+    )
+    versions = dict(Day.objects.filter(site=site, date__gte=first, date__lte=last).values_list("date", "version"))
+    dates = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    stamps = {day: (versions.get(day, 0), site.time_zone, chairs, hours, people) for day in dates}
+    stale = [day for day in dates if (site.pk, day) not in _kept or _kept[site.pk, day][0] != stamps[day]]
+    for day, facts in read(site, stale).items():
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[site.pk, day] = (stamps[day], _mask(facts, chairs))
+    return [_kept[site.pk, day][1] for day in dates]
+
+
+def _mask(facts: DayFacts, chairs: Sequence[int]) -> DayMask:
+    taken: dict[int, list[Interval]] = {chair: [] for chair in chairs}
+    care: dict[int, list[Interval]] = {}
+    for chair, outage in facts.outages:
+        taken.setdefault(chair, []).append(outage)
+    for booked in facts.booked:
+        taken.setdefault(booked.chair, []).append((booked.starts_at, booked.ends_at))
+        care.setdefault(booked.prescriber, []).append((booked.dose_starts_at, booked.discharge_at))
+    return build_day(
+        day=facts.date,
+        zone=facts.zone,
+        opened=facts.open,
+        chairs={chair: taken[chair] for chair in chairs},
+        shifts=facts.shifts,
+        care=care,
+    )

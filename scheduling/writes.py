@@ -35,14 +35,6 @@ class DatesMoved(Exception):
     """The re-read under lock shows other dates than were locked: the transaction starts over."""
 
 
-class Rehearsed(Exception):
-    """Ends a dry run: what it has worked out leaves with it, what it has written is rolled back."""
-
-    def __init__(self, outcome: Any) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-
 def commit(work: Callable[[], Result], *, dry_run: bool = False) -> Result:
     """Run `work` in a transaction of its own and return what it returns; a dry run rolls back at the end.
 
@@ -53,17 +45,14 @@ def commit(work: Callable[[], Result], *, dry_run: bool = False) -> Result:
         try:
             with transaction.atomic():
                 result = work()
-                if dry_run:
-                    raise Rehearsed(result)
-            return result
-        except Rehearsed as end:
-            outcome: Result = end.outcome
-            return outcome
+                transaction.set_rollback(dry_run)
         except (OperationalError, DatesMoved) as error:
-            moved = isinstance(error, DatesMoved)
-            if attempt == RETRIES or not (moved or sqlstate_of(error) in TRANSIENT):
+            in_the_way = isinstance(error, DatesMoved) or sqlstate_of(error) in TRANSIENT
+            if attempt == RETRIES or not in_the_way:
                 raise
             time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 spreads retries, guards nothing
+        else:
+            return result
     raise AssertionError("the last attempt returns or raises")
 
 

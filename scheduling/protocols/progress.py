@@ -52,11 +52,12 @@ def maintenance_from(protocol: Protocol, *, first: date) -> date:
 
 
 def default_interval(protocol: Protocol) -> int:
-    """Days between maintenance sessions until a clinician says otherwise: the longest that plans aim at, as
-    maintenance is "as needed" (D), in whole weeks where that fits, so that the weekday stays (P)."""
+    """Days between maintenance sessions until a clinician says otherwise: whole weeks, so that the weekday stays, as
+    near the middle of what plans aim at as can be, so that neither side is left by a day's delay (P)."""
     shortest, longest = protocol.maintenance_intervals
-    weeks = longest - longest % 7
-    return weeks if weeks >= shortest else longest
+    middle = (shortest + longest) / 2
+    weeks = range(-(-shortest // 7) * 7, longest + 1, 7)
+    return min(weeks, key=lambda days: (abs(days - middle), -days), default=longest)
 
 
 def maintenance_dates(

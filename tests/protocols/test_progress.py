@@ -83,14 +83,14 @@ def test_maintenance_begins_with_week_9_after_a_taper_and_at_any_time_without() 
     assert maintenance_from(STANDARD, first=MONDAY) == MONDAY
 
 
-def test_without_a_clinicians_interval_the_longest_in_whole_weeks_is_aimed_at() -> None:
-    assert [default_interval(protocol) for protocol in builtin()] == [28, 28, 28, 14]
+def test_without_a_clinicians_interval_whole_weeks_near_the_middle_are_aimed_at() -> None:
+    assert [default_interval(protocol) for protocol in builtin()] == [21, 21, 21, 14]
 
 
 @pytest.mark.parametrize(
     ("protocol", "last", "earliest", "interval", "expected"),
     [
-        (STANDARD, MONDAY, MONDAY, None, days_after(MONDAY, 28, 56, 84)),
+        (STANDARD, MONDAY, MONDAY, None, days_after(MONDAY, 21, 42, 63, 84)),
         (STANDARD, MONDAY, MONDAY, 21, days_after(MONDAY, 21, 42, 63, 84)),
         (STANDARD, MONDAY, MONDAY, 40, days_after(MONDAY, 40, 80)),
         (STANDARD, MONDAY, MONDAY, 120, ()),

@@ -1,0 +1,137 @@
+"""Give times up: one session, a whole course, or a hold that has run out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from clinic import permissions
+from clinic.errors import Invalid, Stale
+from clinic.models import Staff
+from clinic.permissions import Verb
+from patients import worklist
+from patients.models import Patient, TaskKind
+from scheduling import judging, placing, writes
+from scheduling.booking import Change
+from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, Session, SessionState
+
+#: Visits that are under way: their course cannot be cancelled over them.
+IN_THE_CHAIR = (SessionState.CHECKED_IN, SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
+
+
+def cancel_session(
+    *,
+    actor: Staff,
+    session: Session,
+    reason: str,
+    dry_run: bool = False,
+    request_id: UUID | None = None,
+    now: datetime,
+) -> Change:
+    """Cancel one session: its time is free, its reminders are withdrawn, the patient is told in one mail.
+
+    Locks the days of the course's sessions, then the patient. The findings say what the course breaks now, such as
+    `reach`. Raises Stale when the visit has begun or was freed, Invalid without a reason.
+    """
+    permissions.require(actor, Verb.BOOK)
+    reason = _required(reason)
+    asked = {"actor": actor.pk, "session": session.pk, "reason": reason}
+    once = writes.Once("cancel-session", request_id, asked)
+
+    def work() -> Change:
+        if earlier := once.earlier(now):
+            again = Session.objects.select_related("course").get(pk=earlier["session"])
+            return Change(again.course, (again,), repeated=True)
+        course, sessions = placing.lock_course(session.course, now)
+        fresh = next((mine for mine in sessions if mine.pk == session.pk and mine.state in OPEN), None)
+        if fresh is None:
+            raise Stale(_("This visit has begun, ended or been cancelled already."))
+        findings = judging.weigh_leaving(course, {fresh.pk})
+        placing.free([fresh], SessionState.CANCELLED, now)
+        placing.renumber(course)
+        placing.record(
+            course, "session-cancelled", by=actor, now=now, sessions=[fresh], findings=findings, reason=reason
+        )
+        placing.tell(course, [fresh], MailKind.CANCELLED, now, {"cancelled": [fresh.pk]})
+        worklist.close_tasks(kind=TaskKind.NEEDS_TIME, patient=course.patient, key=str(fresh.pk), by=actor, now=now)
+        once.remember(session=fresh.pk)
+        return Change(course, (fresh,), findings)
+
+    return writes.commit(work, dry_run=dry_run)
+
+
+def cancel_course(
+    *,
+    actor: Staff,
+    course: Course,
+    reason: str,
+    dry_run: bool = False,
+    request_id: UUID | None = None,
+    now: datetime,
+) -> Change:
+    """End a course and cancel every session of it that has not begun, told in one mail.
+
+    Locks the days of its sessions, then the patient. Raises Stale when it has ended or a visit is under way,
+    Invalid without a reason.
+    """
+    permissions.require(actor, Verb.BOOK)
+    reason = _required(reason)
+    once = writes.Once("cancel-course", request_id, {"actor": actor.pk, "course": course.pk, "reason": reason})
+
+    def work() -> Change:
+        if earlier := once.earlier(now):
+            return Change(Course.objects.get(pk=earlier["course"]), repeated=True)
+        fresh, sessions = placing.lock_course(course, now)
+        if fresh.state not in RUNNING:
+            raise Stale(_("This course has ended already."))
+        if any(session.state in IN_THE_CHAIR for session in sessions):
+            raise Stale(_("A visit of this course is under way; finish it first."))
+        was_held = fresh.state == CourseState.HELD
+        left = [session for session in sessions if session.state in OPEN]
+        placing.free(left, SessionState.CANCELLED, now)
+        placing.record(fresh, "cancelled", by=actor, now=now, sessions=left, reason=reason)
+        if not was_held:
+            placing.tell(fresh, left, MailKind.CANCELLED, now, {"cancelled": [session.pk for session in left]})
+        placing.end(fresh, CourseState.CANCELLED, now)
+        _close_tasks(fresh, actor, now)
+        once.remember(course=fresh.pk)
+        return Change(fresh, tuple(left))
+
+    return writes.commit(work, dry_run=dry_run)
+
+
+def expire_holds(*, now: datetime, patient: Patient | None = None) -> int:
+    """End every course whose hold has run out and free its times; each in a transaction of its own. Returns how many.
+
+    Locks the days of each course, then its patient.
+    """
+    expired = Course.objects.filter(state=CourseState.HELD, held_until__lte=now).select_related("site")
+    if patient is not None:
+        expired = expired.filter(patient=patient)
+
+    def expire(course: Course) -> bool:
+        fresh, sessions = placing.lock_course(course, now)
+        if fresh.state != CourseState.HELD or fresh.held_until is None or fresh.held_until > now:
+            return False
+        placing.free(sessions, SessionState.EXPIRED, now)
+        placing.record(fresh, "hold-expired", by=None, now=now, sessions=sessions)
+        placing.end(fresh, CourseState.CANCELLED, now)
+        _close_tasks(fresh, None, now)
+        return True
+
+    return sum(writes.commit(lambda course=course: expire(course)) for course in expired)  # type: ignore[misc]  # a default binds each course
+
+
+def _close_tasks(course: Course, actor: Staff | None, now: datetime) -> None:
+    for kind in (TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME):
+        worklist.close_tasks(kind=kind, patient=course.patient, by=actor, now=now)
+
+
+def _required(reason: str) -> str:
+    reason = reason.strip()
+    if not reason:
+        sentence = _("Say why.")
+        raise Invalid(sentence, fields={"reason": [sentence]})
+    return reason

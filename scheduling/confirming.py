@@ -1,0 +1,97 @@
+"""Say yes: a held course becomes a booked one, a patient is coming."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from clinic import permissions
+from clinic.errors import Stale
+from clinic.findings import Level
+from clinic.models import Staff
+from clinic.permissions import Verb
+from patients import worklist
+from patients.models import TaskKind
+from scheduling import judging, placing, reminders, writes
+from scheduling.booking import Change
+from scheduling.judging import Signature, Verdict
+from scheduling.models import Course, CourseState, MailKind, Session, SessionState
+
+
+def confirm_course(
+    *,
+    actor: Staff,
+    course: Course,
+    override: Signature | None = None,
+    request_id: UUID | None = None,
+    now: datetime,
+) -> Change:
+    """Turn a held course into a booked one; all is judged again, with what was signed when it was held.
+
+    Locks the days of its sessions, then the patient. Raises Stale when it is not held any more or one of its times
+    is past, RulesBroken, RoleRefused, RequestReused.
+    """
+    permissions.require(actor, Verb.BOOK)
+    once = writes.Once("confirm-course", request_id, {"actor": actor.pk, "course": course.pk, "override": override})
+
+    def work() -> Change:
+        if earlier := once.earlier(now):
+            return Change(Course.objects.get(pk=earlier["course"]), repeated=True)
+        fresh, sessions = placing.lock_course(course, now)
+        if fresh.state != CourseState.HELD or fresh.held_until is None or fresh.held_until <= now:
+            raise Stale(_("This course is not held any more."))
+        if any(session.starts_at <= now for session in sessions):
+            raise Stale(_("A held time is past; move it first."))
+        verdict = judging.weigh_standing(fresh, sessions)
+        signed_before = set(fresh.overrides.values_list("rule", flat=True))
+        unsigned = tuple(
+            finding
+            for finding in verdict.findings
+            if finding.level != Level.OVERRIDE or finding.rule not in signed_before
+        )
+        signed = judging.require_passable(Verdict(unsigned), override)
+        placing.book(fresh, sessions)
+        placing.record(
+            fresh,
+            "booked",
+            by=actor,
+            now=now,
+            sessions=sessions,
+            findings=unsigned,
+            signed=signed,
+            signature=override,
+        )
+        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, by=actor, now=now)
+        reminders.renew(course=fresh, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
+        once.remember(course=fresh.pk)
+        return Change(fresh, tuple(sessions), verdict.findings)
+
+    return writes.commit(work)
+
+
+def confirm_session(*, actor: Staff, session: Session, request_id: UUID | None = None, now: datetime) -> Change:
+    """The patient said yes by phone. Saying it twice changes nothing more.
+
+    Locks the session's day, so that boards see it. Raises Stale when the session is held, past or freed.
+    """
+    permissions.require(actor, Verb.BOOK)
+    once = writes.Once("confirm-session", request_id, {"actor": actor.pk, "session": session.pk})
+
+    def work() -> Change:
+        if earlier := once.earlier(now):
+            again = Session.objects.select_related("course").get(pk=earlier["session"])
+            return Change(again.course, (again,), repeated=True)
+        course, sessions = placing.lock_course(session.course, now)
+        fresh = next((mine for mine in sessions if mine.pk == session.pk), None)
+        if fresh is None or fresh.state not in (SessionState.BOOKED, SessionState.CONFIRMED) or fresh.starts_at <= now:
+            raise Stale(_("Only a booked visit that is still to come can be confirmed."))
+        if fresh.state == SessionState.BOOKED:
+            fresh.state, fresh.confirmed_at = SessionState.CONFIRMED, now
+            fresh.save(update_fields=["state", "confirmed_at"])
+            placing.record(course, "confirmed", by=actor, now=now, sessions=[fresh])
+        once.remember(session=fresh.pk)
+        return Change(course, (fresh,))
+
+    return writes.commit(work)

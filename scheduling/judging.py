@@ -1,0 +1,317 @@
+"""What speaks against places for sessions: every rule that the calendar, the protocol and the course know, and what
+other bookings have taken. Reads and judges, writes nothing; the verbs of `booking.py` act on its verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from clinic.errors import Invalid, RoleRefused, RulesBroken
+from clinic.findings import Finding, Level
+from clinic.models import Chair, Site, Staff
+from scheduling import openings
+from scheduling.models import DOSED, LIVE, Course, Session
+from scheduling.openings import DayFacts
+from scheduling.protocols import spacing
+from scheduling.protocols.types import Phase, Place, Protocol, Spot, VisitTimes
+
+#: More sessions at once are a mistake, whatever a protocol says; further ahead, nobody plans (both P).
+MOST_PLACES = 60
+LONGEST_AHEAD = timedelta(days=730)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A prescriber passes over rules, by their codes, for a reason that is kept with the course."""
+
+    by: Staff
+    rules: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found. `taken` holds the indexes of places that another booking has."""
+
+    findings: tuple[Finding, ...]
+    taken: tuple[int, ...] = ()
+
+    def at(self, level: Level) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+
+def check_places(*, actor: Staff, places: Sequence[Place], site: Site | None, now: datetime) -> Site:
+    """Whether the places can be meant at all; returns their site. One query for chairs, one for prescribers.
+
+    Raises Invalid for none or too many, past, naive or far times, chairs and people of another site than the
+    actor's, or of more than one.
+    """
+    if not places:
+        _refuse("sessions", _("Name at least one session."))
+    if len(places) > MOST_PLACES:
+        _refuse("sessions", _("At most %(most)s sessions at once.") % {"most": MOST_PLACES})
+    if any(place.starts_at.tzinfo is None for place in places):
+        _refuse("starts_at", _("A time needs its zone."))
+    if any(place.starts_at <= now for place in places):
+        _refuse("starts_at", _("This time is past."))
+    if any(place.starts_at > now + LONGEST_AHEAD for place in places):
+        _refuse("starts_at", _("This time is more than two years ahead."))
+    chairs = {
+        chair.pk: chair
+        for chair in Chair.objects.filter(
+            pk__in={place.chair for place in places}, active=True, site__staff=actor
+        ).select_related("site")
+    }
+    if any(place.chair not in chairs for place in places):
+        _refuse("chair", _("There is no such chair at your site."))
+    sites = {chair.site for chair in chairs.values()} | ({site} if site else set())
+    if len(sites) > 1:
+        _refuse("chair", _("This chair is at another site."))
+    here = sites.pop()
+    prescribers = {place.prescriber for place in places}
+    known = set(
+        Staff.objects.filter(pk__in=prescribers, is_prescriber=True, is_active=True, sites=here).values_list(
+            "pk", flat=True
+        )
+    )
+    if known != prescribers:
+        _refuse("prescriber", _("There is no such prescriber at this site."))
+    return here
+
+
+def weigh(
+    *,
+    site: Site,
+    protocol: Protocol,
+    days: dict[date, DayFacts],
+    places: Sequence[Place],
+    spots: Sequence[Spot],
+    standing: Sequence[Spot],
+    leaving: Collection[int] = (),
+) -> Verdict:
+    """Judge places (as `spots`, in the same order) beside the sessions that stand.
+
+    Findings that stood before and do not change are not blamed on these places. `leaving` are the ids of sessions
+    that give up their time for them; `standing` holds them too, so that what they break now is known.
+    """
+    zone = site.zone
+    findings: list[Finding] = []
+    taken = []
+    for index, (place, spot) in enumerate(zip(places, spots, strict=True)):
+        times = protocol.visit.at(place.starts_at)
+        facts = days[place.starts_at.astimezone(zone).date()]
+        refused = list(facts.refusals(spot.ref, place, times))
+        findings += refused
+        if not refused and facts.taken(place, times, leaving):
+            taken.append(index)
+    before = spacing.judge(protocol=protocol, sessions=standing, zone=zone)
+    known = {(finding.rule, finding.sessions, finding.observed) for finding in before}
+    kept = [spot for spot in standing if spot.ref not in leaving]
+    after = spacing.judge(protocol=protocol, sessions=[*kept, *spots], zone=zone)
+    findings += [finding for finding in after if (finding.rule, finding.sessions, finding.observed) not in known]
+    return Verdict(ordered(findings), tuple(taken))
+
+
+def weigh_new(
+    *, site: Site, patient: int, protocol: Protocol, course: Course | None, places: Sequence[Place]
+) -> Verdict:
+    """Judge places for new sessions, of a new course or of `course`, beside all that the patient has standing.
+
+    Findings name the places by index. Five queries.
+    """
+    days = openings.read(site, {place.starts_at.astimezone(site.zone).date() for place in places})
+    standing = standing_of(patient)
+    phases = phases_of(course, protocol, places, standing)
+    verdict = weigh(
+        site=site,
+        protocol=protocol,
+        days=days,
+        places=places,
+        spots=[
+            Spot(row, place.starts_at, phase) for row, (place, phase) in enumerate(zip(places, phases, strict=True))
+        ],
+        standing=spots_of(standing, course, by_id=False),
+    )
+    found = verdict.findings
+    if course is not None:
+        for phase in dict.fromkeys(phases):
+            found = (*found, *course_findings(protocol, course, phase))
+    return Verdict(only_indexes(ordered(found)), verdict.taken)
+
+
+def weigh_move(*, session: Session, site: Site, protocol: Protocol, place: Place) -> Verdict:
+    """Judge another place for a session that stands; findings name sessions by id. Five queries."""
+    standing = standing_of(session.patient_id)
+    course = session.course
+    verdict = weigh(
+        site=site,
+        protocol=protocol,
+        days=openings.read(site, {place.starts_at.astimezone(site.zone).date()}),
+        places=[place],
+        spots=[Spot(session.pk, place.starts_at, Phase(session.phase))],
+        standing=spots_of(standing, course, by_id=True),
+        leaving={session.pk},
+    )
+    found = [
+        finding for finding in course_findings(protocol, course, Phase(session.phase)) if finding.rule == "stopped"
+    ]
+    return Verdict(ordered([*verdict.findings, *found]), verdict.taken)
+
+
+def weigh_standing(course: Course, sessions: Sequence[Session]) -> Verdict:
+    """Judge sessions of a course again in the places they have; findings name sessions by id. Five queries."""
+    site, protocol = course.site, course.protocol.protocol
+    ids = {session.pk for session in sessions}
+    others = [session for session in standing_of(course.patient_id) if session.pk not in ids]
+    return weigh(
+        site=site,
+        protocol=protocol,
+        days=openings.read(site, {session.local_date for session in sessions}),
+        places=[Place(session.starts_at, session.chair_id, session.prescriber_id) for session in sessions],
+        spots=spots_of(sessions, course, by_id=True),
+        standing=spots_of(others, course, by_id=True),
+        leaving=ids,
+    )
+
+
+def weigh_leaving(course: Course, leaving: Collection[int]) -> tuple[Finding, ...]:
+    """What the course breaks once these sessions are gone, and did not break before."""
+    return weigh(
+        site=course.site,
+        protocol=course.protocol.protocol,
+        days={},
+        places=(),
+        spots=(),
+        standing=spots_of(standing_of(course.patient_id), course, by_id=True),
+        leaving=leaving,
+    ).findings
+
+
+def weigh_closing(course: Course, sessions: Sequence[Session]) -> Verdict:
+    """Whether the initial phase can be closed with the sessions in which drug was given: `initial-min`, `span-min`."""
+    if course.phase == Phase.MAINTENANCE:
+        return Verdict(())
+    given = [session for session in sessions if session.state in DOSED and session.phase == Phase.INITIAL]
+    protocol = course.protocol.protocol
+    found = spacing.judge(
+        protocol=protocol, sessions=spots_of(given, course, by_id=True), zone=course.site.zone, closed=True
+    )
+    return Verdict(tuple(finding for finding in found if finding.rule in ("initial-min", "span-min")))
+
+
+def phases_of(
+    course: Course | None, protocol: Protocol, places: Sequence[Place], standing: Sequence[Session]
+) -> list[Phase]:
+    """The phase each new session belongs to: that of its course, or by its day the taper of protocols that have one."""
+    if course is None:
+        return [Phase.INITIAL] * len(places)
+    if course.phase == Phase.MAINTENANCE or not protocol.taper_sessions:
+        return [Phase(course.phase)] * len(places)
+    zone = course.site.zone
+    mine = [session.local_date for session in standing if session.course_id == course.pk]
+    dates = [place.starts_at.astimezone(zone).date() for place in places]
+    first = min([*mine, *dates])
+    return [Phase.TAPER if (day - first).days >= protocol.taper_start else Phase.INITIAL for day in dates]
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The most severe first, by rule within a level."""
+    levels = list(Level)
+    return tuple(sorted(findings, key=lambda finding: (levels.index(finding.level), finding.rule)))
+
+
+def only_indexes(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings about proposed rows: sessions that stand already (negative references) are left out of `sessions`."""
+    return tuple(
+        replace(finding, sessions=tuple(sorted(ref for ref in finding.sessions if ref >= 0))) for finding in findings
+    )
+
+
+def spots_of(sessions: Iterable[Session], course: Course | None, *, by_id: bool) -> list[Spot]:
+    """Sessions that stand, as the rules see them; those of other courses only keep their distance.
+
+    `by_id` names them by their ids, otherwise by negative numbers, which `only_indexes` leaves out.
+    """
+    return [
+        Spot(
+            ref=session.pk if by_id else -session.pk,
+            starts_at=session.starts_at,
+            phase=Phase(session.phase),
+            counts=course is not None and session.course_id == course.pk,
+        )
+        for session in sessions
+    ]
+
+
+def standing_of(patient: int) -> list[Session]:
+    """Every live session of a patient, of any course, in order of time. One query."""
+    return list(
+        Session.objects.filter(patient=patient, state__in=LIVE)
+        .only("pk", "course_id", "phase", "during", "state", "number", "site_id", "local_date")
+        .order_by("during__startswith")
+    )
+
+
+def course_findings(
+    protocol: Protocol, course: Course, phase: Phase, other_running: bool = False
+) -> tuple[Finding, ...]:
+    """Whether the course takes a session of this phase at all."""
+    decided = Phase(course.phase) is Phase.MAINTENANCE
+    return spacing.judge_course(
+        protocol=protocol, state=course.state, phase=phase, decided=decided, other_running=other_running
+    )
+
+
+def require_passable(verdict: Verdict, signature: Signature | None, *, hold: bool = False) -> tuple[Finding, ...]:
+    """Raise RulesBroken unless what was found can pass; returns the findings that the signature passes over.
+
+    A block never passes. A finding of level override passes when a prescriber signs its rule, or while the times
+    are only held. Raises RoleRefused when somebody signs who is no prescriber, and Invalid without a reason.
+    """
+    if signature is not None:
+        if not (signature.by.is_prescriber and signature.by.is_active):
+            raise RoleRefused(_("Only a prescriber can pass over a rule."))
+        if not signature.reason.strip():
+            _refuse("override", _("An override needs a reason."))
+    signed = signature.rules if signature else frozenset()
+    overrides = verdict.at(Level.OVERRIDE)
+    unsigned = [finding for finding in overrides if finding.rule not in signed]
+    if verdict.at(Level.BLOCK) or (unsigned and not hold):
+        raise RulesBroken(_refusal(verdict), findings=verdict.findings)
+    return tuple(finding for finding in overrides if finding.rule in signed)
+
+
+def dates_of(site: Site, protocol: Protocol, places: Iterable[Place]) -> set[date]:
+    """The local dates that visits in these places touch."""
+    dates = set()
+    for place in places:
+        times: VisitTimes = protocol.visit.at(place.starts_at)
+        dates.add(times.starts_at.astimezone(site.zone).date())
+        dates.add(times.ends_at.astimezone(site.zone).date())
+    return dates
+
+
+def _refusal(verdict: Verdict) -> str:
+    first = verdict.findings[0]
+    text = _(first.text) % dict(first.values)
+    if verdict.at(Level.BLOCK):
+        return text
+    return _("%(finding)s A prescriber can pass over this with a reason.") % {"finding": text}
+
+
+def _refuse(field: str, sentence: str) -> None:
+    raise Invalid(sentence, fields={field: [sentence]})
+
+
+def in_utc(places: Sequence[Place]) -> tuple[Place, ...]:
+    """The same places with their times in UTC, as they are stored and compared."""
+    return tuple(
+        place
+        if place.starts_at.tzinfo is UTC or place.starts_at.tzinfo is None
+        else replace(place, starts_at=place.starts_at.astimezone(UTC))
+        for place in places
+    )

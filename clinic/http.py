@@ -1,0 +1,79 @@
+"""What every page shares: who asks, whether they may, and whole pages or the part that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from clinic import permissions
+from clinic.findings import Finding
+from clinic.models import Staff
+from clinic.permissions import ANYBODY, Verb
+
+P = ParamSpec("P")
+PageView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def actor(request: HttpRequest) -> Staff:
+    """The staff member who asks; raises PermissionDenied when nobody is signed in."""
+    if not isinstance(request.user, Staff):
+        raise PermissionDenied
+    return request.user
+
+
+def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:
+    """Let a page answer these methods to those whose role allows the verb: `@page(GET=Verb.SEE, POST=Verb.BOOK)`.
+
+    Whoever is not signed in is led to the sign-in page and back; another role gets 403, another method 405. HEAD goes
+    with GET.
+    """
+
+    def decorate(view: PageView[P]) -> PageView[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            method = "GET" if request.method == "HEAD" else str(request.method)
+            if method not in methods:
+                return HttpResponseNotAllowed(methods)
+            verb = methods[method]
+            if verb is not ANYBODY:
+                if not request.user.is_authenticated:
+                    return _to_sign_in(request)
+                if not permissions.allowed(actor(request), verb):
+                    raise PermissionDenied(_("Your role does not allow this."))
+            return view(request, *args, **kwargs)
+
+        return permissions.declare(**methods)(guarded)
+
+    return decorate
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """After signing in, a page comes back; a part of one, or a form that was sent, to the page that holds it."""
+    if request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
+        here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]  # likewise
+        return HttpResponseClientRedirect(redirect_to_login(here).url)
+    return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+
+
+def page_or_partial(
+    request: HttpRequest, page: str, partial: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """Render the template `partial` for htmx and `page`, which includes it, for everybody else."""
+    part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]  # set by HtmxMiddleware
+    response = render(request, partial if part else page, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def translate_finding(finding: Finding) -> str:
+    """A finding's sentence in the language of whoever reads it."""
+    return _(finding.text) % dict(finding.values)

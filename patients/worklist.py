@@ -1,0 +1,66 @@
+"""Lines that wait for somebody: opened and closed by other verbs, or taken off by whoever has dealt with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from clinic import permissions
+from clinic.errors import Stale
+from clinic.models import Staff
+from clinic.permissions import Verb
+from patients.models import Patient, Task, TaskKind
+
+
+def open_task(
+    *,
+    kind: TaskKind,
+    patient: Patient,
+    course: Any = None,
+    key: str = "",
+    details: Mapping[str, Any] | None = None,
+    now: datetime,
+) -> None:
+    """Put a line on the worklist, unless one of this kind, patient and key is open already. Locks nothing."""
+    task = Task(kind=kind, patient=patient, course=course, key=key, details=dict(details or {}), since=now)
+    Task.objects.bulk_create([task], ignore_conflicts=True)
+
+
+def close_tasks(
+    *, kind: TaskKind, patient: Patient, key: str | None = None, by: Staff | None = None, now: datetime
+) -> None:
+    """Take the open lines of this kind and patient off the worklist, with `key` only that one. Locks their rows."""
+    tasks = Task.objects.filter(kind=kind, patient=patient, done_at=None)
+    if key is not None:
+        tasks = tasks.filter(key=key)
+    tasks.update(done_at=now, done_by=by)
+
+
+def acknowledge(*, actor: Staff, task: Task, now: datetime) -> Task:
+    """Take a line off the worklist; locks its row. Raises RoleRefused, and Stale when somebody has done it already."""
+    permissions.require(actor, Verb.ACKNOWLEDGE)
+    with transaction.atomic():
+        fresh = Task.objects.select_for_update(of=("self",)).select_related("patient").get(pk=task.pk)
+        if fresh.done_at is not None:
+            raise Stale(_("This line has been dealt with already."))
+        fresh.done_at, fresh.done_by = now, actor
+        fresh.save(update_fields=["done_at", "done_by"])
+    return fresh
+
+
+def text_of(task: Task) -> str:
+    """What has to be done, in the reader's language. Without the patient's name, which stands beside it."""
+    match task.kind:
+        case TaskKind.NO_ADDRESS:
+            return _("There is no mail address: tell the patient the dates by phone.")
+        case TaskKind.FAILED_MAIL:
+            return _("A mail could not be delivered: tell the patient by phone.")
+        case TaskKind.OVERRIDE_ASKED:
+            rules = ", ".join(task.details.get("rules", []))
+            return _("The times are held; a prescriber is asked to pass over %(rules)s.") % {"rules": rules}
+        case _:
+            return _("A visit no longer fits and needs a new time.")

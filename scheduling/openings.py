@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from clinic.findings import Finding, Level, gettext_noop
-from clinic.models import Closure, OpeningHours, Shift, Site
-from scheduling.models import LIVE, Session
+from clinic.models import Chair, Closure, OpeningHours, Shift, Site, Staff
+from scheduling.models import LIVE, Day, Session
 from scheduling.protocols.masks import DayMask, OnShift, build_day
 from scheduling.protocols.types import Place, VisitTimes
 from scheduling.protocols.windows import day_bounds, merge, subtract
@@ -221,12 +221,14 @@ def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
     versions = dict(Day.objects.filter(site=site, date__gte=first, date__lte=last).values_list("date", "version"))
     dates = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     stamps = {day: (versions.get(day, 0), site.time_zone, chairs, hours, people) for day in dates}
-    stale = [day for day in dates if (site.pk, day) not in _kept or _kept[site.pk, day][0] != stamps[day]]
-    for day, facts in read(site, stale).items():
-        if len(_kept) >= _MOST_KEPT:
-            _kept.clear()
-        _kept[site.pk, day] = (stamps[day], _mask(facts, chairs))
-    return [_kept[site.pk, day][1] for day in dates]
+    kept = {day: _kept.get((site.pk, day)) for day in dates}
+    masks = {day: entry[1] for day, entry in kept.items() if entry is not None and entry[0] == stamps[day]}
+    if len(_kept) > _MOST_KEPT:
+        _kept.clear()
+    for day, facts in read(site, [day for day in dates if day not in masks]).items():
+        masks[day] = _mask(facts, chairs)
+        _kept[site.pk, day] = (stamps[day], masks[day])
+    return [masks[day] for day in dates]
 
 
 def _mask(facts: DayFacts, chairs: Sequence[int]) -> DayMask:

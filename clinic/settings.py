@@ -101,6 +101,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "scheduling.views.frame.frame",
             ],
         },
     },
@@ -165,7 +166,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "clinic.sessions.client_ip"
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "clinic.signin.locked_out"
 
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 15) * 60  # renewed by clinic.sessions.IdleTimeoutMiddleware
 SESSION_EXPIRE_AT_BROWSER_CLOSE = False
@@ -192,7 +193,6 @@ if BEHIND_PROXY:
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],  # Tabler's stylesheet carries small pictures
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],

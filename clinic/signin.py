@@ -13,7 +13,7 @@ from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from clinic.http import StaffRequest, page
+from clinic.http import actor, page
 from clinic.models import Staff
 from clinic.permissions import ANYBODY, Verb, declare
 from clinic.sessions import client_ip
@@ -108,14 +108,24 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @page(GET=Verb.SEE, POST=Verb.SEE)
-def change_password(request: StaffRequest) -> HttpResponse:
+def change_password(request: HttpRequest) -> HttpResponse:
     """Choose another password; other sessions of the same person end."""
-    form = PasswordChangeForm(request.user, request.POST or None)
+    form = PasswordChangeForm(actor(request), request.POST or None)
     if form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password is changed."))
         return redirect("board")
     return render(request, "change_password.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@page(POST=Verb.SEE)
+def choose_site(request: HttpRequest) -> HttpResponse:
+    """Work at another of one's sites from now on."""
+    chosen = request.POST.get("site", "")
+    if chosen not in map(str, actor(request).sites.values_list("pk", flat=True)):
+        raise Http404
+    request.session["site"] = int(chosen)
+    return redirect("board")
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None) -> HttpResponse:

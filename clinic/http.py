@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from clinic import permissions
 from clinic.findings import Finding
-from clinic.models import Staff
+from clinic.models import Site, Staff
 from clinic.permissions import ANYBODY, Verb
 
 P = ParamSpec("P")
@@ -28,6 +28,14 @@ def actor(request: HttpRequest) -> Staff:
     if not isinstance(request.user, Staff):
         raise PermissionDenied
     return request.user
+
+
+def site_of(request: HttpRequest) -> Site:
+    """The site at which they work now: the one they have chosen, otherwise the first of theirs by name."""
+    sites = list(actor(request).sites.order_by("name"))
+    if not sites:
+        raise PermissionDenied(_("You work at no site yet. A manager can add you to one."))
+    return next((site for site in sites if site.pk == request.session.get("site")), sites[0])
 
 
 def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:

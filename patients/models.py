@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Reverse
 from django.utils.translation import gettext_lazy as _
 
 
@@ -33,6 +33,7 @@ class Patient(models.Model):
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="patient_last_name"),
             models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="patient_first_name"),
             models.Index(OpClass("phone_digits", name="text_pattern_ops"), name="patient_phone"),
+            models.Index(OpClass(Reverse("phone_digits"), name="text_pattern_ops"), name="patient_phone_end"),
             models.Index(fields=["birth_date"], name="patient_birth_date"),
         ]
 

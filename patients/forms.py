@@ -1,0 +1,52 @@
+"""Forms about patients."""
+
+from __future__ import annotations
+
+import re
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from clinic.forms import DateField
+from patients.models import Patient
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class SearchForm(forms.Form):
+    """What people say about a patient."""
+
+    q = forms.CharField(required=False, max_length=100)
+
+
+class PatientForm(forms.ModelForm[Patient]):
+    """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered."""
+
+    birth_date = DateField(label=_("Birth date"))
+    not_duplicate = forms.BooleanField(label=_("No, this is somebody else"), required=False)
+
+    class Meta:
+        model = Patient
+        fields = ["last_name", "first_name", "birth_date", "language", "email", "phone"]
+        labels = {
+            "last_name": _("Family name"),
+            "first_name": _("First name"),
+            "language": _("Language of mails"),
+            "email": _("Mail address"),
+            "phone": _("Phone"),
+        }
+        help_texts = {"email": _("Without one, dates have to be told by phone.")}
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they come
+        for name in ("last_name", "first_name", "email", "phone"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+
+    def clean(self) -> dict[str, object]:
+        """Names and numbers stand in the headers of mails: they are one line."""
+        data: dict[str, object] = super().clean() or {}
+        for name in ("last_name", "first_name", "phone"):
+            if _CONTROLS.search(str(data.get(name, ""))):
+                self.add_error(name, ValidationError(_("This has to be one line without control characters.")))
+        return data

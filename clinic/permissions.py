@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
 
 from clinic.errors import RoleRefused
 from clinic.models import Role, Staff
@@ -101,3 +103,22 @@ def declare(**methods: Verb | None) -> Callable[[View], View]:
 def access_of(view: Callable[..., Any]) -> Access | None:
     """What a view has declared, None when it has declared nothing."""
     return getattr(view, "access", None)
+
+
+class Allowed(BasePermission):
+    """Holds a request to the interface against what its view has declared; one that has declared nothing answers
+    nobody."""
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        match = request.resolver_match
+        access = access_of(match.func) if match else None
+        if access is None:
+            return False
+        method = "GET" if request.method in ("HEAD", "OPTIONS") else str(request.method)
+        verb = access.get(method, Verb.SEE)  # a method that is not declared is answered 405, to those who may see
+        if verb is ANYBODY:
+            return True
+        if not isinstance(request.user, Staff):
+            return False
+        require(request.user, verb)
+        return True

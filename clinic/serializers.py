@@ -93,7 +93,7 @@ class Flag(serializers.BooleanField):
 
     def to_internal_value(self, data: object) -> bool:
         if not isinstance(data, bool):
-            self.fail("invalid", input=str(data)[:_LONGEST_TIME])
+            self.fail("invalid", input=type(data).__name__)
         return data
 
 
@@ -102,7 +102,7 @@ class Choice(serializers.ChoiceField):
 
     def to_internal_value(self, data: object) -> Any:
         if not isinstance(data, str):
-            self.fail("invalid_choice", input=str(data)[:_LONGEST_TIME])
+            self.fail("invalid_choice", input=type(data).__name__)
         return super().to_internal_value(data)
 
 
@@ -114,7 +114,7 @@ class RequestId(serializers.UUIDField):
 
     def to_internal_value(self, data: object) -> UUID:
         if not isinstance(data, str):
-            self.fail("invalid", value=str(data)[:_LONGEST_TIME])
+            self.fail("invalid", value=type(data).__name__)
         return super().to_internal_value(data)
 
 

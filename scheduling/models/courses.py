@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Prefetch, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -118,6 +118,22 @@ class ProtocolVersion(models.Model):
         return library.from_data(self.data)
 
 
+class CourseQuerySet(models.QuerySet["Course"]):
+    """Reads of courses that several screens share."""
+
+    def running(self) -> CourseQuerySet:
+        """Those under way: held, active or paused."""
+        return self.filter(state__in=RUNNING)
+
+    def with_history(self) -> CourseQuerySet:
+        """With patient, site and protocol, and in three queries more all sessions, overrides and events."""
+        return self.select_related("patient", "site", "protocol").prefetch_related(
+            Prefetch("sessions", Session.objects.with_site().in_order()),
+            Prefetch("overrides", Override.objects.select_related("by").order_by("at", "pk")),
+            Prefetch("events", CourseEvent.objects.select_related("by").order_by("at", "pk")),
+        )
+
+
 class Course(models.Model):
     """A patient's way through a protocol. `phase` is the one it is in; maintenance needs a clinician's decision.
 
@@ -134,6 +150,8 @@ class Course(models.Model):
     times_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+
+    objects = CourseQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -154,6 +172,22 @@ class Course(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Reads of sessions that several screens share."""
+
+    def live(self) -> SessionQuerySet:
+        """Those that keep their planned time."""
+        return self.filter(state__in=LIVE)
+
+    def with_site(self) -> SessionQuerySet:
+        """With the site, whose clocks show their times, and the people and places a screen names."""
+        return self.select_related("site", "chair", "prescriber")
+
+    def in_order(self) -> SessionQuerySet:
+        """By planned start."""
+        return self.order_by("during__startswith", "pk")
 
 
 class Session(models.Model):
@@ -180,6 +214,8 @@ class Session(models.Model):
     needs_replan = models.BooleanField(default=False, db_default=False)
     confirmed_at = models.DateTimeField(null=True)
     freed_at = models.DateTimeField(null=True)
+
+    objects = SessionQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from django.utils.translation import gettext as _
 
@@ -108,12 +108,19 @@ def weigh(
         findings += refused
         if not refused and facts.taken(place, times, leaving):
             taken.append(index)
+    findings += new_findings(protocol=protocol, zone=zone, standing=standing, spots=spots, leaving=leaving)
+    return Verdict(ordered(findings), tuple(taken))
+
+
+def new_findings(
+    *, protocol: Protocol, zone: tzinfo, standing: Sequence[Spot], spots: Sequence[Spot], leaving: Collection[int] = ()
+) -> list[Finding]:
+    """What the schedule rules say once `spots` stand and `leaving` are gone, and did not say before."""
     before = spacing.judge(protocol=protocol, sessions=standing, zone=zone)
     known = {(finding.rule, finding.sessions, finding.observed) for finding in before}
     kept = [spot for spot in standing if spot.ref not in leaving]
     after = spacing.judge(protocol=protocol, sessions=[*kept, *spots], zone=zone)
-    findings += [finding for finding in after if (finding.rule, finding.sessions, finding.observed) not in known]
-    return Verdict(ordered(findings), tuple(taken))
+    return [finding for finding in after if (finding.rule, finding.sessions, finding.observed) not in known]
 
 
 def weigh_new(

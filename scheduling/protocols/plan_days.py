@@ -1,0 +1,356 @@
+"""On which days the sessions of a course are best: an exact dynamic programme over (session, day). Pure.
+
+What a choice of days is worth is one sum, `Aim` says of what; its weights are so far apart that the sum compares
+like a tuple, most important first. Days are numbers: any consecutive count of a site's local dates.
+
+In its state the programme has, beside session and day, the sessions already chosen in the day's month where there is
+`month-max`, and the earliest start on that day where starts can be so far apart that the hours of `gap-min` bind
+beside its days (a day longer than 11 h 20 min, or a change of the clocks in a slightly shorter one).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+#: A number of days that no plan reaches: the value of a limit that is absent.
+NEVER = 1 << 20
+
+#: The weight that outweighs any count (of sessions, of days), and any sum of days or of their squares.
+COUNT = 1 << 10
+SUM = 1 << 24
+
+#: A state in one integer: the day, then the new sessions in its month, then the earliest start.
+_DAY = (1 << 12) - 1
+_CROWD_SHIFT = 12
+_CROWD = 0xFF << _CROWD_SHIFT
+_START_SHIFT = 20
+
+#: Days that tables reach: no two sessions of a task are further apart.
+_LONGEST = 512
+
+#: Dearer than any choice.
+NOTHING = NEVER * SUM * COUNT * COUNT
+
+Layer = dict[int, int]
+
+
+class Aim(NamedTuple):
+    """What counts against a choice of days, by weight.
+
+    `unmet`: sessions that do not meet the wishes. `warn`: warnings. `last`: the day of the last session. `early` and
+    `off`: days before, and days off, the day preferred for a session. `square`: squared days by which a gap is off
+    the preferred one. `first`: days by which the first session is later than the first date, or off its aimed one.
+    """
+
+    unmet: int
+    warn: int
+    last: int = 0
+    early: int = 0
+    off: int = 0
+    square: int = 0
+    first: int = 0
+
+
+class Rules(NamedTuple):
+    """The schedule rules of one phase. `gap` and `cells` (start to start), `span` and `month` are never broken; the
+    others are warnings: a gap under `short_gap` or above `long_gap`, a last day number under `last_from` or above
+    `last_to`."""
+
+    gap: int = 1
+    cells: int = 0
+    span: int = NEVER
+    month: int = 0
+    short_gap: int = 0
+    long_gap: int = NEVER
+    last_from: int = 0
+    last_to: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Sessions to be placed on days.
+
+    `standing` are the days of the sessions that stand in this phase; new ones may lie before, between and after
+    them. `starts` are the possible starts of every day as cells, too near to no session that stands; `wished` those
+    that meet the wishes. `midnights` are the days' beginnings in cells of elapsed time. `months` number the days'
+    months, `stood` counts the sessions that stand in them. With `span` the phase counts from its first session and
+    `preferred` are day numbers of all its sessions; else `preferred` are the aimed days of the new ones.
+    """
+
+    count: int
+    rules: Rules
+    standing: tuple[int, ...]
+    starts: Mapping[int, int]
+    wished: Mapping[int, int]
+    preferred: tuple[int, ...]
+    gaps: tuple[int, ...]
+    relative: bool
+    first_day: int
+    first_until: int
+    free_gap: int
+    midnights: Mapping[int, int]
+    months: Mapping[int, int]
+    stood: Mapping[int, int]
+
+    @property
+    def sessions(self) -> int:
+        return self.count + len(self.standing)
+
+
+class Choice(NamedTuple):
+    """Days of all sessions of the phase, those that stand among them, and what counts against them."""
+
+    cost: int
+    days: tuple[int, ...]
+
+
+def choose_days(task: Task, aim: Aim) -> Choice | None:
+    """The best days for the sessions, None if there are none within the rules."""
+    search = _Search(task, aim)
+    for bound in search.bounds():
+        if best := search.within(bound):
+            return best
+    return None
+
+
+class _Search:
+    """One search. A state is a day, and where it matters the month's count and the earliest start on it, as one
+    integer; a layer holds the least cost of every state of the k-th session. Costs never fall along a choice of
+    days, so what is above a bound is given up at once.
+    """
+
+    def __init__(self, task: Task, aim: Aim) -> None:
+        self.task = task
+        self.aim = aim
+        self.days = sorted(task.starts)
+        self.candidates = [(day, 0 if day in task.wished else aim.unmet) for day in self.days]
+        self.last_standing = task.standing[-1] if task.standing else -1
+        self.timed = task.free_gap > task.rules.gap
+        self.step = self._step_with_state if self.timed or task.rules.month else self._step
+        self.gaps = _gap_costs(aim, task.rules, task.gaps, task.sessions)
+        self.offs = _off_costs(aim)
+
+    def bounds(self) -> Iterator[int]:
+        """Ever wider limits of cost to search within. The first mostly holds the best choice and leaves little to
+        look at; the last excludes nothing."""
+        task, aim = self.task, self.aim
+        if aim.last:
+            last = self._soonest_end() if task.relative else task.preferred[-1] + 7
+            if last is not None:
+                yield aim.last * (last + 1) - 1
+        else:
+            yield 7 * (aim.off + 3 * aim.square)
+        yield NOTHING - 1
+
+    def within(self, bound: int) -> Choice | None:
+        """The best choice that costs at most `bound`; of equal ones that which begins and ends first."""
+        if not self.task.relative:
+            return self._chain(self._firsts(), NEVER, bound)
+        best = None
+        for first, cost in self._firsts():
+            if cost <= bound and (found := self._chain([(first, cost)], first, bound)):
+                best = found
+                bound = best.cost - 1
+        return best
+
+    def _firsts(self) -> list[tuple[int, int]]:
+        """The days on which the phase can begin, with what they cost."""
+        task, aim = self.task, self.aim
+        aimed = task.first_day if task.relative else task.preferred[0]
+        until = min(task.first_until, task.standing[0] - 1) if task.standing else task.first_until
+        firsts = [
+            (
+                day,
+                miss + aim.last * day + aim.first * abs(day - aimed) + (0 if task.relative else self.offs[day - aimed]),
+            )
+            for day, miss in self.candidates[: bisect_right(self.days, until)]
+        ]
+        if task.standing:
+            firsts.append((task.standing[0], aim.last * task.standing[0]))
+        return firsts
+
+    def _soonest_end(self) -> int | None:
+        """A day before which no choice ends: from the first day on, always the next day that keeps the gap."""
+        day = -self.task.rules.gap
+        for _ in range(self.task.count):
+            at = bisect_left(self.days, day + self.task.rules.gap)
+            if at == len(self.days):
+                return None
+            day = self.days[at]
+        return max(day, self.last_standing)
+
+    def _chain(self, firsts: Iterable[tuple[int, int]], anchor: int, bound: int) -> Choice | None:
+        """The best choice that begins on one of these days; `anchor` is day 0 of the phase, NEVER without `span`."""
+        layer = {state: cost for first, base in firsts for state, cost in self._enter(first, base) if cost <= bound}
+        trail: list[dict[int, int]] = []
+        for index in range(1, self.task.sessions):
+            layer, came = self.step(layer, index, anchor, bound)
+            trail.append(came)
+        ends = [
+            (cost + self._ending(state & _DAY, anchor), state)
+            for state, cost in layer.items()
+            if state & _DAY >= self.last_standing
+        ]
+        cost, state = min(ends, default=(bound + 1, 0))
+        if cost > bound:
+            return None
+        days = [state & _DAY]
+        for came in reversed(trail):
+            state = came[state]
+            days.append(state & _DAY)
+        return Choice(cost, tuple(reversed(days)))
+
+    def _ending(self, day: int, anchor: int) -> int:
+        """What counts against the phase for ending on this day."""
+        rules = self.task.rules
+        return 0 if anchor == NEVER or rules.last_from <= day - anchor <= rules.last_to else self.aim.warn
+
+    def _window(self, day: int, index: int, anchor: int) -> tuple[int, int, int, int]:
+        """Where the session after one on this day can go: from and up to which candidate, the day preferred for it,
+        and the next standing session, before which it has to lie, or NEVER."""
+        task = self.task
+        rules = task.rules
+        if not task.standing:
+            after, passed, last = NEVER, 0, anchor + rules.span - rules.gap * (task.sessions - 1 - index)
+        else:
+            passed = bisect_right(task.standing, day)
+            after = task.standing[passed] if passed < len(task.standing) else NEVER
+            last = min(anchor + rules.span, after - 1)
+        preferred = (
+            anchor + task.preferred[index] if task.relative else task.preferred[min(index - passed, task.count - 1)]
+        )
+        return bisect_left(self.days, day + rules.gap), bisect_right(self.days, last), preferred, after
+
+    def _step(self, layer: Layer, index: int, anchor: int, bound: int) -> tuple[Layer, Layer]:
+        """From the states of one session to those of the next, where a state is a day and nothing else: the least
+        costs, and the states they come from."""
+        reached: Layer = {}
+        came: Layer = {}
+        gaps, offs = self.gaps[index - 1], self.offs
+        for day, cost in layer.items():
+            start, stop, preferred, after = self._window(day, index, anchor)
+            for later, miss in self.candidates[start:stop]:
+                total = cost + gaps[later - day] + miss + offs[later - preferred]
+                if total <= bound and total < reached.get(later, NOTHING):
+                    reached[later] = total
+                    came[later] = day
+            if after != NEVER:
+                total = cost + self._to_standing(day, after, index)
+                if total <= bound and total < reached.get(after, NOTHING):
+                    reached[after] = total
+                    came[after] = day
+        return reached, came
+
+    def _step_with_state(self, layer: Layer, index: int, anchor: int, bound: int) -> tuple[Layer, Layer]:
+        """The same where a state is more than a day."""
+        reached: Layer = {}
+        came: Layer = {}
+        gaps, offs = self.gaps[index - 1], self.offs
+        for state, cost in layer.items():
+            day = state & _DAY
+            start, stop, preferred, after = self._window(day, index, anchor)
+            nexts = [
+                (entered, total)
+                for later in self.days[start:stop]
+                for entered, total in self._enter(later, cost + gaps[later - day] + offs[later - preferred], state)
+            ]
+            if after != NEVER:
+                crowd = state & _CROWD if self.task.months[day] == self.task.months[after] else 0
+                nexts.append((after | crowd, cost + self._to_standing(day, after, index)))
+            for entered, total in nexts:
+                if total <= bound and total < reached.get(entered, NOTHING):
+                    reached[entered] = total
+                    came[entered] = state
+        return reached, came
+
+    def _to_standing(self, day: int, after: int, index: int) -> int:
+        """The cost of the gap to a session that stands; nobody is blamed for one between two of them."""
+        if day in self.task.standing:
+            return self.aim.last * (after - day)
+        return self.gaps[index - 1][after - day]
+
+    def _enter(self, day: int, cost: int, state: int | None = None) -> Iterator[tuple[int, int]]:
+        """The states in which a new session can be on this day, the one before it being in `state`."""
+        task = self.task
+        rules = task.rules
+        entered = day
+        if rules.month:
+            month = task.months[day]
+            crowd = 1 + (
+                (state & _CROWD) >> _CROWD_SHIFT if state is not None and task.months[state & _DAY] == month else 0
+            )
+            if crowd + task.stood.get(month, 0) > rules.month:
+                return
+            entered |= crowd << _CROWD_SHIFT
+        if not self.timed:
+            yield entered, cost + (0 if day in task.wished else self.aim.unmet)
+            return
+        midnight = task.midnights[day]
+        least = 0
+        if state is not None and day - (state & _DAY) < task.free_gap:
+            least = max(0, (state >> _START_SHIFT) + rules.cells - midnight)
+        first = _first_from(task.starts[day], least)
+        wished = _first_from(task.wished.get(day, 0), least)
+        if wished >= 0:
+            yield entered | (midnight + wished) << _START_SHIFT, cost
+        if 0 <= first != wished:
+            yield entered | (midnight + first) << _START_SHIFT, cost + self.aim.unmet
+
+
+def _first_from(mask: int, cell: int) -> int:
+    """The first cell of the mask that is not before this one, -1 without any."""
+    rest = mask >> cell
+    return cell + (rest & -rest).bit_length() - 1 if rest else -1
+
+
+@lru_cache(maxsize=256)
+def _gap_costs(aim: Aim, rules: Rules, preferred: tuple[int, ...], gaps: int) -> tuple[tuple[int, ...], ...]:
+    """What a gap of so many days costs, for the gap after each session."""
+    preferred += preferred[-1:] * (gaps - len(preferred))
+    return tuple(
+        tuple(
+            aim.last * days
+            + aim.square * (days - wanted) ** 2
+            + (0 if rules.short_gap <= days <= rules.long_gap else aim.warn)
+            for days in range(_LONGEST)
+        )
+        for wanted in preferred
+    )
+
+
+@lru_cache(maxsize=64)
+def _off_costs(aim: Aim) -> tuple[int, ...]:
+    """What it costs to be so many days off the preferred day; days before it index from the end."""
+    late = [aim.off * days for days in range(_LONGEST)]
+    early = [(aim.off + aim.early) * days for days in range(_LONGEST, 0, -1)]
+    return (*late, *early)
+
+
+def warnings(task: Task, days: Sequence[int]) -> int | None:
+    """How many warnings these days of all sessions of the phase bring, in ascending order; None: a rule is broken.
+
+    The hours of `gap-min` are not looked at.
+    """
+    rules = task.rules
+    new = set(days).difference(task.standing)
+    found = 0
+    for earlier, later in pairwise(days):
+        if earlier in new or later in new:
+            if later - earlier < rules.gap:
+                return None
+            found += not rules.short_gap <= later - earlier <= rules.long_gap
+    if task.relative:
+        if max(new) - days[0] > rules.span:
+            return None
+        found += not rules.last_from <= days[-1] - days[0] <= rules.last_to
+    if rules.month:
+        months = Counter(task.months[day] for day in new)
+        if any(count + task.stood.get(month, 0) > rules.month for month, count in months.items()):
+            return None
+    return found

@@ -91,7 +91,7 @@ class Staff(AbstractUser):
 
     REQUIRED_FIELDS = ["role"]
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("staff member")
         verbose_name_plural = _("staff")
         constraints = [
@@ -168,7 +168,12 @@ class Closure(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="closures", verbose_name=_("site"))
     chair = models.ForeignKey(
-        Chair, on_delete=models.CASCADE, null=True, blank=True, related_name="outages", verbose_name=_("only this chair")
+        Chair,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="outages",
+        verbose_name=_("only this chair"),
     )
     during = DateTimeRangeField(_("during"))
     reason = models.CharField(_("reason"), max_length=200)

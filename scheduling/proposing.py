@@ -14,7 +14,7 @@ from patients.models import Patient
 from scheduling import judging, openings
 from scheduling.models import RUNNING, Course, ProtocolVersion, Session
 from scheduling.protocols import planning, progress
-from scheduling.protocols.types import NoPlan, Phase, Place, PlannedSession, Protocol, Spot, Wishes
+from scheduling.protocols.types import NoPlan, Phase, Place, Plan, PlannedSession, Protocol, Spot, Wishes
 
 #: Days ahead that are looked at first, and when there is no plan in them, for the first date at which there is one (P).
 NEAR = 84
@@ -89,6 +89,7 @@ def propose(
         if fixed:
             return Proposal(offers=(_offer(rules, site, course, wanted, mine, standing, (), fixed, "soonest"),))
         return Proposal(none=NoPlan("initial-max", _FULL, values={"count": len(in_phase)}))
+    found: tuple[Plan, ...] | NoPlan = ()
     for ahead in (NEAR, FAR):
         found = planning.propose(
             protocol=rules,
@@ -104,16 +105,13 @@ def propose(
             step=site.start_step,
             usual=_usual(mine),
         )
-        if not isinstance(found, NoPlan):
-            return Proposal(
-                tuple(
-                    _offer(rules, site, course, wanted, mine, standing, plan.sessions, fixed, plan.label)
-                    for plan in found
-                )
-            )
-        if found.first_possible is not None:
+        if not isinstance(found, NoPlan) or found.first_possible is not None:
             break
-    return Proposal(none=found)
+    if isinstance(found, NoPlan):
+        return Proposal(none=found)
+    return Proposal(
+        tuple(_offer(rules, site, course, wanted, mine, standing, plan.sessions, fixed, plan.label) for plan in found)
+    )
 
 
 def _phase_wanted(

@@ -105,7 +105,10 @@ class ProtocolVersion(models.Model):
         triggers = [
             pgtrigger.Protect(name="protocol_kept", operation=pgtrigger.Delete),
             pgtrigger.Protect(
-                name="protocol_unchanged", operation=pgtrigger.UpdateOf("code", "version", "name", "data", "created_at")
+                name="protocol_unchanged",
+                operation=pgtrigger.UpdateOf(  # type: ignore[no-untyped-call]  # pgtrigger leaves it untyped
+                    "code", "version", "name", "data", "created_at"
+                ),
             ),
         ]
 

@@ -1,0 +1,131 @@
+"""Mails to patients: what they say, and how they look on the way.
+
+A mail is neutral (protocol.md, part 5): the clinic's neutral name, the first name, dates and times with their zone,
+how long, where, the clinic's phone. It comes as text, as HTML and with the dates for a calendar. `compose` reads no
+database: everything it says is in the `Letter`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.encoding import punycode
+
+from scheduling import calendars, wording
+from scheduling.calendars import Host, Visit
+from scheduling.models import MailKind
+
+#: Both reminders read the same: the date, not the time left, is what counts when a mail is late.
+TEMPLATES = {
+    MailKind.BOOKED: "booked",
+    MailKind.CHANGED: "changed",
+    MailKind.CANCELLED: "cancelled",
+    MailKind.TWO_DAYS: "reminder",
+    MailKind.TWO_HOURS: "reminder",
+}
+
+#: Lines of texts may be long ones, headers may not; everything is 7 bit on the way.
+POLICY = SMTP.clone(cte_type="7bit")
+
+_LINES = re.compile(r"[ \t]*\n")
+_GAPS = re.compile(r"\n{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Everything that one mail says.
+
+    `visits` are the dates that stand, a reminder's only one; `moved` pairs an earlier start with what stands now,
+    `added` are new, `cancelled` are given up. `key` names the mail for ever: the same mail sent again is recognised.
+    """
+
+    kind: MailKind
+    key: str
+    recipient: str
+    first_name: str
+    language: str
+    host: Host
+    visits: tuple[Visit, ...] = ()
+    moved: tuple[tuple[datetime, Visit], ...] = ()
+    added: tuple[Visit, ...] = ()
+    cancelled: tuple[Visit, ...] = ()
+
+
+def compose(letter: Letter, *, now: datetime) -> EmailMessage:
+    """The mail as it is sent, in the patient's language. Raises ValueError for what no header can hold."""
+    template = TEMPLATES[letter.kind]
+    with translation.override(letter.language):
+        context = _context(letter)
+        context["subject"] = " ".join(_text(f"emails/{template}.subject.txt", context).split())
+        text = _text(f"emails/{template}.txt", context)
+        page = render_to_string(f"emails/{template}.html", context)
+    message = EmailMessage(policy=POLICY)
+    message["Subject"] = context["subject"]
+    message["From"] = Address(letter.host.name, addr_spec=_ascii(letter.host.mail))
+    message["To"] = Address(addr_spec=_ascii(letter.recipient))
+    message["Date"] = format_datetime(now.astimezone(UTC))
+    message["Message-ID"] = f"<{letter.key}@{_ascii(letter.host.mail).rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(page, subtype="html", cte="quoted-printable")
+    if letter.visits:
+        calendar = calendars.published(letter.visits, host=letter.host, now=now)
+        _attach(message, calendar, "PUBLISH", "calendar.ics")
+    for visit in letter.cancelled:
+        calendar = calendars.cancelled(visit, host=letter.host, now=now)
+        _attach(message, calendar, "CANCEL", "cancelled.ics")
+    message["Content-Language"] = letter.language  # last: setting the content drops what was said about it
+    return message
+
+
+def _attach(message: EmailMessage, calendar: str, method: str, filename: str) -> None:
+    message.add_attachment(
+        calendar.encode(),
+        maintype="text",
+        subtype="calendar",
+        filename=filename,
+        params={"charset": "utf-8", "method": method},
+    )
+
+
+def _text(template: str, context: dict[str, Any]) -> str:
+    """A text without the blank lines that a template's tags leave."""
+    return _GAPS.sub("\n\n", _LINES.sub("\n", render_to_string(template, context))).strip() + "\n"
+
+
+def _context(letter: Letter) -> dict[str, Any]:
+    host = letter.host
+    return {
+        "language": letter.language,
+        "first_name": " ".join(letter.first_name.split()),
+        "host": host,
+        "visits": [_row(visit, host) for visit in letter.visits],
+        "moved": [{"was": wording.when(was, host.zone), "now": _row(visit, host)} for was, visit in letter.moved],
+        "added": [_row(visit, host) for visit in letter.added],
+        "cancelled": [_row(visit, host) for visit in letter.cancelled],
+    }
+
+
+def _row(visit: Visit, host: Host) -> dict[str, str]:
+    return {
+        "day": wording.day(visit.starts_at, host.zone),
+        "clock": wording.clock(visit.starts_at, host.zone),
+        "time": wording.time(visit.starts_at, host.zone),
+        "when": wording.when(visit.starts_at, host.zone),
+        "length": wording.length(visit.home_at - visit.starts_at),
+    }
+
+
+def _ascii(address: str) -> str:
+    """The address with its domain as mail servers know it."""
+    user, _, domain = address.rpartition("@")
+    return f"{user}@{punycode(domain)}"

@@ -7,7 +7,7 @@ translated here, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime
 from functools import singledispatch
 from http import HTTPStatus
 from typing import Any
@@ -101,42 +101,46 @@ class IdFilter(NumberFilter):
 
 
 @singledispatch
-def to_json(value: Any, zone: tzinfo) -> Any:
-    """What belongs to a refusal as JSON, times as the zone's clocks show them; other packages register their types."""
+def to_json(value: Any, request: Any) -> Any:
+    """What belongs to a refusal as JSON; other packages register their types.
+
+    The request carries what its endpoint has found out: `site`, whose clocks show the times.
+    """
     return value
 
 
 @to_json.register
-def _finding(value: Finding, zone: tzinfo) -> Any:
+def _finding(value: Finding, request: Any) -> Any:
     return FindingOut(value).data
 
 
 @to_json.register
-def _datetime(value: datetime, zone: tzinfo) -> Any:
-    return value.astimezone(zone).isoformat()
+def _datetime(value: datetime, request: Any) -> Any:
+    site = getattr(request, "site", None)
+    return value.astimezone(site.zone if site else UTC).isoformat()
 
 
 @to_json.register
-def _date(value: date, zone: tzinfo) -> Any:
+def _date(value: date, request: Any) -> Any:
     return value.isoformat()
 
 
 @to_json.register
-def _mapping(value: Mapping, zone: tzinfo) -> Any:  # type: ignore[type-arg]  # singledispatch wants the bare class
-    return {name: to_json(item, zone) for name, item in value.items()}
+def _mapping(value: Mapping, request: Any) -> Any:  # type: ignore[type-arg]  # singledispatch wants the bare class
+    return {name: to_json(item, request) for name, item in value.items()}
 
 
 @to_json.register(list)
 @to_json.register(tuple)
-def _sequence(value: Iterable[Any], zone: tzinfo) -> Any:
-    return [to_json(item, zone) for item in value]
+def _sequence(value: Iterable[Any], request: Any) -> Any:
+    return [to_json(item, request) for item in value]
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """The answer to whatever an endpoint raises; None, and so a 500, for what nobody expected."""
     if isinstance(error, DomainError):
-        zone = getattr(context.get("request"), "zone", UTC)
-        refusal = {"code": error.code, "message": error.message, **to_json(error.details, zone)}
+        details = to_json(error.details, context.get("request"))
+        refusal = {"code": error.code, "message": error.message, **details}
         return Response(refusal, status=error.status)
     if isinstance(error, (SuspiciousOperation, BadRequest)):
         error = exceptions.ParseError(_("The request cannot be read."))

@@ -6,12 +6,13 @@ REST framework's own fields take "5", 5 and 5.0 for the same; here a number is a
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -151,18 +152,12 @@ class Clock(serializers.TimeField):
 
 
 class Instant(serializers.DateTimeField):
-    """A time with its offset: the one that the site's clocks have then, or UTC.
-
-    The site's zone is `zone` in the serializer's context. The offset tells the two 01:30 of the autumn fold apart, and
-    a time in the spring gap has none that fits.
-    """
+    """A time with its offset, kept as it was said: `clocks_refuse` holds it against a site's clocks."""
 
     default_error_messages = {
         "invalid": _("This is no time. Use the form 2027-03-01T09:00:00-05:00."),
         "naive": _("This time has no offset. Use the form 2027-03-01T09:00:00-05:00."),
         "years": _("The year has to be between %(first)s and %(last)s."),
-        "skipped": _("There is no such time at the site: the clocks go forward then."),
-        "offset": _("The site's clocks are at %(right)s from UTC then, not at %(given)s."),
     }
 
     def to_internal_value(self, data: object) -> datetime:
@@ -171,26 +166,32 @@ class Instant(serializers.DateTimeField):
         except ValueError:
             moment = None
         if moment is None:
-            raise self._refused("invalid")
+            raise serializers.ValidationError(self.error_messages["invalid"], code="invalid")
         if moment.tzinfo is None:
-            raise self._refused("naive")
+            raise serializers.ValidationError(self.error_messages["naive"], code="naive")
         if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-            raise self._refused("years", first=FIRST_YEAR, last=LAST_YEAR)
-        self._hold_against(self.context["zone"], moment)
-        return moment.astimezone(UTC)
+            raise serializers.ValidationError(
+                self.error_messages["years"] % {"first": FIRST_YEAR, "last": LAST_YEAR}, code="years"
+            )
+        return moment
 
-    def _hold_against(self, zone: tzinfo, moment: datetime) -> None:
-        """Raise ValidationError when the offset is neither UTC's nor the zone's at that moment."""
-        local = moment.astimezone(zone)
-        if moment.utcoffset() in (local.utcoffset(), UTC.utcoffset(None)):
-            return
-        wall = moment.replace(tzinfo=zone)
-        if wall.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall.replace(tzinfo=None):
-            raise self._refused("skipped")
-        raise self._refused("offset", right=local.isoformat()[-6:], given=moment.isoformat()[-6:])
 
-    def _refused(self, code: str, **values: object) -> serializers.ValidationError:
-        return serializers.ValidationError(self.error_messages[code] % values, code=code)
+def clocks_refuse(moment: datetime, zone: tzinfo) -> str:
+    """Why the clocks of a zone never show this time, empty when they do; every time in UTC can be shown.
+
+    The offset tells the two 01:30 of the autumn fold apart, and a time in the spring gap has none that fits.
+    """
+    local = moment.astimezone(zone)
+    if moment.utcoffset() in (local.utcoffset(), timedelta(0)):
+        return ""
+    wall = moment.replace(tzinfo=None)
+    if all(
+        moment.replace(tzinfo=zone, fold=fold).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall
+        for fold in (0, 1)
+    ):
+        return gettext("There is no such time at the site: the clocks go forward then.")
+    values = {"right": local.isoformat()[-6:], "given": moment.isoformat()[-6:]}
+    return gettext("The site's clocks are at %(right)s from UTC then, not at %(given)s.") % values
 
 
 class SiteTime(serializers.DateTimeField):

@@ -15,7 +15,12 @@ app = Celery("clinic")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-app.conf.beat_schedule = {}
+#: A message that no worker has taken until the next one is due is dropped: they do not pile up.
+app.conf.beat_schedule = {
+    "send mail": {"task": "scheduling.tasks.send_mail", "schedule": 5.0, "options": {"expires": 5}},
+    "expire holds": {"task": "scheduling.tasks.expire_holds", "schedule": 60.0, "options": {"expires": 60}},
+    "create days": {"task": "scheduling.tasks.create_days", "schedule": 600.0, "options": {"expires": 600}},
+}
 
 
 class Beat(Scheduler):

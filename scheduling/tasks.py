@@ -1,0 +1,34 @@
+"""What the worker does by itself, when beat says so (clinic/celery.py). Each task is safe to run again, and beside
+itself."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+
+from clinic import clock
+from scheduling import cancelling, days, reminders
+
+#: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
+DRAIN_SECONDS = 30.0
+
+
+@shared_task
+def send_mail() -> None:
+    """Send what is due until nothing is left, or the mail server does not answer."""
+    ends = time.monotonic() + DRAIN_SECONDS
+    while (left := ends - time.monotonic()) > 0 and reminders.send_batch(now=clock.now(), seconds=left):
+        pass
+
+
+@shared_task
+def expire_holds() -> None:
+    """Free the times of holds that have run out."""
+    cancelling.expire_holds(now=clock.now())
+
+
+@shared_task
+def create_days() -> None:
+    """Make day rows ahead."""
+    days.create_ahead(now=clock.now())

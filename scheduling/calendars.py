@@ -100,9 +100,12 @@ def _time_zone(zone: ZoneInfo, first_year: int, last_year: int) -> Timezone:
     component = Timezone()
     component.add("tzid", zone.key)
     begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (first_year, last_year + 1))
-    for onset in (begin - timedelta(days=1), *_changes(zone, begin, end)):
+    onsets = [begin - timedelta(days=1), *_changes(zone, begin, end)]
+    lowest = min(onset.astimezone(zone).utcoffset() or timedelta() for onset in onsets)
+    for onset in onsets:
         before, after = (onset - timedelta(seconds=1)).astimezone(zone), onset.astimezone(zone)
-        observance = TimezoneDaylight() if after.dst() else TimezoneStandard()
+        # Some zones call their winter the daylight time; readers expect the later clocks under that name.
+        observance = TimezoneStandard() if after.utcoffset() == lowest else TimezoneDaylight()
         # The onset is told by the clocks as they were before it (RFC 5545, 3.6.5).
         observance.add("dtstart", (onset + (before.utcoffset() or timedelta())).replace(tzinfo=None))
         observance.add("tzoffsetfrom", before.utcoffset())

@@ -74,7 +74,7 @@ WORDS = (
     r"historia[\W_]+clinica",
     r"numero[\W_]+de[\W_]+(?:historia|expediente|registro)",
     # session n, session n of m, the nth session, n sessions; n of m alone
-    r"(?:session|sesion)[\W_]*(?:(?:n|no|nr|num|number|numero)[\W_]+)?\d+",
+    r"(?:session|sesion)[\W_]*(?:(?:n|n\W?o|nr|num|number|numero)[\W_]+)?\d+",
     rf"(?:{_ORDINALS})[\W_]+(?:session|sesion)",
     r"\d+[\W_]+(?:sessions|sesiones)",
     r"(?:visit|appointment|date|visita|cita|fecha)[\W_]*\d{1,2}\W*/\W*\d{1,2}",

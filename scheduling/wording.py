@@ -19,14 +19,14 @@ def day(at: datetime, zone: tzinfo) -> str:
 def clock(at: datetime, zone: tzinfo) -> str:
     """The local time: "10:00", and where the clocks show it twice "01:30 (EDT, UTC−4)"."""
     local = at.astimezone(zone)
-    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
-        return f"{local:%H:%M}"
-    return f"{local:%H:%M} ({local:%Z}, {_offset(local)})"
+    return f"{local:%H:%M}{_told_apart(local)}"
 
 
 def time(at: datetime, zone: tzinfo) -> str:
-    """The local time with its zone: "10:00 Eastern Time"."""
-    return _("%(clock)s %(zone)s") % {"clock": clock(at, zone), "zone": zone_name(at, zone)}
+    """The local time with its zone: "10:00 Eastern Time", "01:30 Eastern Time (EDT, UTC−4)"."""
+    local = at.astimezone(zone)
+    name = _("%(clock)s %(zone)s") % {"clock": f"{local:%H:%M}", "zone": zone_name(at, zone)}
+    return f"{name}{_told_apart(local)}"
 
 
 def when(at: datetime, zone: tzinfo) -> str:
@@ -54,6 +54,14 @@ def _name(zone: tzinfo, language: str) -> str:
     """The zone's name the whole year round, empty where the common names do not know it."""
     name = get_timezone_name(zone, zone_variant="generic", locale=language)
     return "" if "(" in name else name
+
+
+def _told_apart(local: datetime) -> str:
+    """What tells one of two equal local times from the other, nothing for any other time."""
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return ""
+    letters = [f"{local:%Z}"] if f"{local:%Z}".isalpha() else []
+    return f" ({', '.join([*letters, _offset(local)])})"
 
 
 def _offset(local: datetime) -> str:

@@ -1,0 +1,294 @@
+"""What mails say, word by word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html import unescape
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+from pytest_django import Settings
+
+from scheduling import checks, emails, privacy
+from scheduling.calendars import Host, Visit
+from scheduling.emails import Letter
+from scheduling.models import MailKind
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SATURDAY = datetime(2026, 11, 28, 15, tzinfo=UTC)
+HOST = Host(
+    name="Larkfield & House",
+    address="18 Alder Row, Fairhaven",
+    phone="(555) 010-0400",
+    mail="visits@larkfield.example",
+    zone=ZoneInfo("America/New_York"),
+)
+
+
+def visit(days: int, sequence: int = 1) -> Visit:
+    start = SATURDAY + timedelta(days=days)
+    return Visit(f"visit-{days}", sequence, start, start + timedelta(minutes=190))
+
+
+def letter(kind: MailKind, **more: object) -> Letter:
+    blank = Letter(kind=kind, key="9f", recipient="ingrid@example.org", first_name="Ingrid", language="en", host=HOST)
+    return replace(blank, **more)  # type: ignore[arg-type]  # keyword arguments of the letter
+
+
+def sent(letter: Letter) -> EmailMessage:
+    """The mail as its reader's program has it: written to bytes, and read."""
+    message = message_from_bytes(emails.compose(letter, now=NOW).as_bytes(), policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def page_of(message: EmailMessage) -> str:
+    part = message.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def calendars_of(message: EmailMessage) -> list[tuple[str, str, list[tuple[str, int]]]]:
+    """File name, method, and UID with SEQUENCE of each entry."""
+    found = []
+    for part in message.iter_attachments():
+        calendar = Calendar.from_ical(part.get_content())
+        assert isinstance(calendar, Calendar)
+        assert part.get_content_type() == "text/calendar"
+        assert part.get_param("method") == str(calendar["METHOD"])
+        entries = [(str(entry["UID"]), int(str(entry["SEQUENCE"]))) for entry in calendar.walk("VEVENT")]
+        found.append((part.get_filename() or "", str(calendar["METHOD"]), entries))
+    return found
+
+
+FOOT = """
+Larkfield & House, 18 Alder Row, Fairhaven
+
+If a date does not suit you, please call (555) 010-0400.
+
+Larkfield & House
+"""
+
+
+def test_a_booked_course_is_told_with_all_its_dates() -> None:
+    message = sent(letter(MailKind.BOOKED, visits=(visit(0), visit(3), visit(7))))
+
+    assert message["Subject"] == "Your dates with us"
+    assert text_of(message) == (
+        "Hello Ingrid,\n"
+        "\n"
+        "these are the dates that we agreed on:\n"
+        "\n"
+        "  - Saturday 28 November 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - Tuesday 1 December 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - Saturday 5 December 2026, 10:00 Eastern Time, about 3 h 10 min\n" + FOOT
+    )
+    assert calendars_of(message) == [
+        ("calendar.ics", "PUBLISH", [("visit-0", 1), ("visit-3", 1), ("visit-7", 1)]),
+    ]
+
+
+def test_a_change_is_told_as_old_and_new_and_with_all_dates_that_stand() -> None:
+    moved, added = visit(4, sequence=2), visit(10)
+    message = sent(
+        letter(
+            MailKind.CHANGED,
+            visits=(visit(0), moved, added),
+            moved=((SATURDAY + timedelta(days=3), moved),),
+            added=(added,),
+            cancelled=(visit(7, sequence=2),),
+        )
+    )
+
+    assert message["Subject"] == "Your dates have changed"
+    assert text_of(message) == (
+        "Hello Ingrid,\n"
+        "\n"
+        "your dates have changed:\n"
+        "\n"
+        "  - No longer: Tuesday 1 December 2026, 10:00 Eastern Time\n"
+        "    Now: Wednesday 2 December 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - New: Tuesday 8 December 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - Cancelled: Saturday 5 December 2026, 10:00 Eastern Time\n"
+        "\n"
+        "These are all your dates now:\n"
+        "\n"
+        "  - Saturday 28 November 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - Wednesday 2 December 2026, 10:00 Eastern Time, about 3 h 10 min\n"
+        "  - Tuesday 8 December 2026, 10:00 Eastern Time, about 3 h 10 min\n" + FOOT
+    )
+    assert re.findall("<s>(.*?)</s>", page_of(message)) == [
+        "Tuesday 1 December 2026, 10:00 Eastern Time",
+        "Saturday 5 December 2026, 10:00 Eastern Time",
+    ]
+    assert calendars_of(message) == [
+        ("calendar.ics", "PUBLISH", [("visit-0", 1), ("visit-4", 2), ("visit-10", 1)]),
+        ("cancelled.ics", "CANCEL", [("visit-7", 2)]),
+    ]
+
+
+def test_a_cancelled_date_is_told_with_those_that_stand() -> None:
+    message = sent(letter(MailKind.CANCELLED, visits=(visit(3),), cancelled=(visit(0, sequence=2),)))
+
+    assert message["Subject"] == "A date with us is cancelled"
+    assert text_of(message) == (
+        "Hello Ingrid,\n"
+        "\n"
+        "we do not expect you on this date any more:\n"
+        "\n"
+        "  - Cancelled: Saturday 28 November 2026, 10:00 Eastern Time\n"
+        "\n"
+        "These are all your dates now:\n"
+        "\n"
+        "  - Tuesday 1 December 2026, 10:00 Eastern Time, about 3 h 10 min\n" + FOOT
+    )
+    assert calendars_of(message) == [
+        ("calendar.ics", "PUBLISH", [("visit-3", 1)]),
+        ("cancelled.ics", "CANCEL", [("visit-0", 2)]),
+    ]
+
+
+def test_a_cancelled_course_is_told_in_one_mail() -> None:
+    message = sent(letter(MailKind.CANCELLED, cancelled=(visit(0, sequence=2), visit(3, sequence=2))))
+
+    assert message["Subject"] == "Dates with us are cancelled"
+    assert text_of(message) == (
+        "Hello Ingrid,\n"
+        "\n"
+        "we do not expect you on these dates any more:\n"
+        "\n"
+        "  - Cancelled: Saturday 28 November 2026, 10:00 Eastern Time\n"
+        "  - Cancelled: Tuesday 1 December 2026, 10:00 Eastern Time\n" + FOOT
+    )
+    assert calendars_of(message) == [
+        ("cancelled.ics", "CANCEL", [("visit-0", 2)]),
+        ("cancelled.ics", "CANCEL", [("visit-3", 2)]),
+    ]
+
+
+@pytest.mark.parametrize("kind", [MailKind.TWO_DAYS, MailKind.TWO_HOURS])
+def test_a_reminder_tells_the_one_date(kind: MailKind) -> None:
+    message = sent(letter(kind, visits=(visit(0),)))
+
+    assert message["Subject"] == "Reminder: Saturday 28 November 2026, 10:00"
+    assert text_of(message) == (
+        "Hello Ingrid,\n"
+        "\n"
+        "we expect you on\n"
+        "\n"
+        "  - Saturday 28 November 2026, 10:00 Eastern Time, about 3 h 10 min\n" + FOOT
+    )
+    assert calendars_of(message) == [("calendar.ics", "PUBLISH", [("visit-0", 1)])]
+
+
+def test_the_headers_say_who_writes_and_that_a_machine_does() -> None:
+    message = sent(letter(MailKind.BOOKED, visits=(visit(0),)))
+    names = ("From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Language")
+    assert {name: str(message[name]) for name in names} == {
+        "From": "Larkfield & House <visits@larkfield.example>",
+        "To": "ingrid@example.org",
+        "Date": "Fri, 20 Nov 2026 12:00:00 +0000",
+        "Message-ID": "<9f@larkfield.example>",
+        "Auto-Submitted": "auto-generated",
+        "Content-Language": "en",
+    }
+
+
+def test_the_page_says_what_the_text_says() -> None:
+    moved = visit(4, sequence=2)
+    message = sent(
+        letter(
+            MailKind.CHANGED,
+            visits=(visit(0), moved),
+            moved=((SATURDAY + timedelta(days=3), moved),),
+            added=(visit(0),),
+            cancelled=(visit(7),),
+        )
+    )
+    body = page_of(message).partition("<body>")[2]
+    words = set(re.findall(r"\w+", unescape(re.sub("<[^>]*>", " ", body))))
+    assert set(re.findall(r"\w+", text_of(message))) - words == {"No", "longer", "Now"}
+
+
+def test_both_times_that_the_clocks_show_in_autumn_are_told_apart() -> None:
+    first, second = (datetime(2026, 11, 1, hour, 30, tzinfo=UTC) for hour in (5, 6))
+    messages = [
+        sent(letter(MailKind.TWO_DAYS, visits=(Visit("fold", 1, at, at + timedelta(minutes=40)),)))
+        for at in (first, second)
+    ]
+    assert [message["Subject"] for message in messages] == [
+        "Reminder: Sunday 1 November 2026, 01:30 (EDT, UTC−4)",
+        "Reminder: Sunday 1 November 2026, 01:30 (EST, UTC−5)",
+    ]
+
+
+def test_a_name_is_text_whatever_it_holds() -> None:
+    message = sent(letter(MailKind.BOOKED, first_name="<b>Ann</b>\r\n {{ x }} & Žofie", visits=(visit(0),)))
+    assert text_of(message).splitlines()[0] == "Hello <b>Ann</b> {{ x }} & Žofie,"
+    assert "<p>Hello &lt;b&gt;Ann&lt;/b&gt; {{ x }} &amp; Žofie,</p>" in page_of(message)
+
+
+def test_a_house_without_phone_and_address_is_named_alone() -> None:
+    host = replace(HOST, address="", phone="")
+    message = sent(letter(MailKind.TWO_HOURS, host=host, visits=(visit(0),)))
+    assert text_of(message).partition("min\n")[2] == "\nLarkfield & House\n\nLarkfield & House\n"
+
+
+def test_addresses_beyond_ascii_reach_their_server() -> None:
+    message = sent(letter(MailKind.BOOKED, recipient="ann@bücher.example", visits=(visit(0),)))
+    assert message["To"] == "ann@xn--bcher-kva.example"
+
+
+def test_a_header_takes_no_second_line() -> None:
+    with pytest.raises(ValueError, match="invalid"):
+        emails.compose(letter(MailKind.BOOKED, host=replace(HOST, name="House\r\nBcc: all@example.org")), now=NOW)
+
+
+def test_every_mail_is_seven_bit_on_the_way() -> None:
+    mail = emails.compose(letter(MailKind.BOOKED, first_name="Žofie", visits=(visit(0),)), now=NOW)
+    assert mail.as_bytes().isascii()
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ({"name": "Ketamine House"}, {"ketamin"}),
+        ({"address": "Depression Clinic, Fairhaven"}, {"depress"}),
+        ({"mail": "visits@infusions.example"}, {"infusion"}),
+    ],
+)
+def test_what_the_clinic_has_set_up_is_held_to_the_list(host: dict[str, str], found: set[str]) -> None:
+    mail = emails.compose(letter(MailKind.BOOKED, host=replace(HOST, **host), visits=(visit(0),)), now=NOW)  # type: ignore[arg-type]  # strings only
+    assert {hit.words for hit in privacy.examine(mail)} == found
+
+
+def test_every_template_and_every_sample_is_neutral() -> None:
+    assert checks.mails_are_neutral() == []
+
+
+def test_a_sender_that_gives_it_away_stops_the_start(settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = "House <visits@ketamine.example>"
+    assert {(error.id, "From" in error.msg) for error in checks.mails_are_neutral()} >= {("scheduling.E001", True)}
+
+
+def test_a_template_that_gives_it_away_stops_the_start(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings.BASE_DIR = tmp_path_factory.mktemp("base")
+    folder = settings.BASE_DIR / "templates" / "emails"
+    folder.mkdir(parents=True)
+    (folder / "booked.txt").write_text("Hello {{ first_name }}, your {{ phase }} begins.")
+    assert [error.msg for error in checks.mails_are_neutral()] == [
+        "A mail to patients says 'phase' (templates/emails/booked.txt)."
+    ]

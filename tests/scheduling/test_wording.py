@@ -1,0 +1,54 @@
+"""How dates, times and lengths read."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import translation
+
+from scheduling import wording
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "words"),
+    [
+        (datetime(2026, 11, 28, 15, tzinfo=UTC), "America/New_York", "Saturday 28 November 2026, 10:00 Eastern Time"),
+        (datetime(2026, 7, 4, 14, tzinfo=UTC), "America/New_York", "Saturday 4 July 2026, 10:00 Eastern Time"),
+        (datetime(2026, 7, 4, 17, tzinfo=UTC), "America/Phoenix", "Saturday 4 July 2026, 10:00 Mountain Time"),
+        (datetime(2026, 7, 3, 22, tzinfo=UTC), "Pacific/Auckland", "Saturday 4 July 2026, 10:00 New Zealand Time"),
+        (datetime(2026, 7, 4, 4, 30, tzinfo=UTC), "Asia/Kolkata", "Saturday 4 July 2026, 10:00 India Time"),
+        (datetime(2026, 7, 4, 15, tzinfo=UTC), "Etc/GMT+5", "Saturday 4 July 2026, 10:00 UTC−5"),
+        (datetime(2026, 7, 4, 10, tzinfo=UTC), "UTC", "Saturday 4 July 2026, 10:00 UTC+0"),
+        (datetime(2026, 3, 8, 7, tzinfo=UTC), "America/New_York", "Sunday 8 March 2026, 03:00 Eastern Time"),
+        (datetime(2026, 11, 1, 7, tzinfo=UTC), "America/New_York", "Sunday 1 November 2026, 02:00 Eastern Time"),
+    ],
+)
+def test_an_instant_reads_with_its_date_and_zone(at: datetime, zone: str, words: str) -> None:
+    assert wording.when(at, ZoneInfo(zone)) == words
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "words"),
+    [
+        (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "America/New_York", "01:30 Eastern Time (EDT, UTC−4)"),
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "America/New_York", "01:30 Eastern Time (EST, UTC−5)"),
+        (datetime(2026, 4, 4, 14, 45, tzinfo=UTC), "Australia/Lord_Howe", "01:45 Lord Howe Time (UTC+11)"),
+        (datetime(2026, 4, 4, 15, 15, tzinfo=UTC), "Australia/Lord_Howe", "01:45 Lord Howe Time (UTC+10:30)"),
+    ],
+)
+def test_times_that_the_clocks_show_twice_are_told_apart(at: datetime, zone: str, words: str) -> None:
+    assert wording.time(at, ZoneInfo(zone)) == words
+
+
+def test_the_zone_is_named_in_the_readers_language() -> None:
+    with translation.override("es"):
+        assert wording.zone_name(datetime(2026, 11, 28, 15, tzinfo=UTC), NEW_YORK) == "hora oriental"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(190, "3 h 10 min"), (160, "2 h 40 min"), (120, "2 h"), (40, "40 min"), (0, "0 min")]
+)
+def test_a_length_reads_in_hours_and_minutes(minutes: int, words: str) -> None:
+    assert wording.length(timedelta(minutes=minutes)) == words

@@ -62,11 +62,11 @@ class Pages(PageNumberPagination):
     max_page_size = 200
 
 
-def paged(request: Request, found: Any, serializer: type[serializers.Serializer[Any]]) -> Response:
-    """One page of a queryset, as the serializer writes its rows. Three queries at most: count, rows, prefetch."""
+def paged(request: Request, found: Any, render: Callable[[list[Any]], Any]) -> Response:
+    """One page of a queryset: counts, reads the rows of the page, and answers what `render` makes of them."""
     pages = Pages()
-    rows: list[Any] | None = pages.paginate_queryset(found, request)
-    return pages.get_paginated_response(serializer(rows, many=True).data)
+    rows: list[Any] = pages.paginate_queryset(found, request) or []
+    return pages.get_paginated_response(render(rows))
 
 
 def filtered(request: Request, filters: type[FilterSet], found: Any) -> Any:
@@ -104,7 +104,7 @@ class IdFilter(NumberFilter):
 def to_json(value: Any, request: Any) -> Any:
     """What belongs to a refusal as JSON; other packages register their types.
 
-    The request carries what its endpoint has found out: `site`, whose clocks show the times.
+    The request carries what its endpoint has found out: `clinic_site`, whose clocks show the times.
     """
     return value
 
@@ -116,7 +116,7 @@ def _finding(value: Finding, request: Any) -> Any:
 
 @to_json.register
 def _datetime(value: datetime, request: Any) -> Any:
-    site = getattr(request, "site", None)
+    site = getattr(request, "clinic_site", None)
     return value.astimezone(site.zone if site else UTC).isoformat()
 
 

@@ -253,6 +253,14 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["clinic.permissions.Allowed"],
+    "ENUM_NAME_OVERRIDES": {
+        "PhaseEnum": "scheduling.models.PhaseChoice",
+        "VisitPhaseEnum": "scheduling.api.outputs.VISIT_PHASES",
+        "PatternPhaseEnum": "scheduling.api.inputs.PATTERN_PHASES",
+        "CourseStateEnum": "scheduling.models.CourseState",
+        "SessionStateEnum": "scheduling.models.SessionState",
+        "MailStateEnum": "scheduling.models.MailState",
+    },
 }
 
 # What is written down: where and which, never what was typed or who is treated

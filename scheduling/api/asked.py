@@ -1,0 +1,140 @@
+"""What a request means: at which site, in which places, signed by whom, and whether it was carried out before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from clinic.api import actor
+from clinic.errors import Invalid
+from clinic.models import Site
+from clinic.serializers import clocks_refuse
+from patients.models import Patient
+from scheduling import judging, writes
+from scheduling.judging import Signature, Verdict
+from scheduling.models import Course, ProtocolVersion
+from scheduling.protocols.types import Place, Spot
+
+Row = Mapping[str, Any]
+Stored = TypeVar("Stored", bound=Model)
+
+
+def site_of(request: Request, site: int | None = None, *, chairs: Sequence[int] = ()) -> Site:
+    """The site that is meant: the one named, else that of one of the chairs, else the actor's first by name.
+
+    Raises Invalid when the actor does not work there, or anywhere. The request remembers it, for its refusals.
+    """
+    sites = actor(request).sites.order_by("name")
+    found = (sites.filter(chairs__in=chairs).first() if chairs and site is None else None) or (
+        sites.first() if site is None else sites.filter(pk=site).first()
+    )
+    if found is None:
+        sentence = _("You do not work at this site.") if site else _("You work at no site yet.")
+        raise Invalid(sentence, fields={"site": [sentence]})
+    return remember(request, found)
+
+
+def remember(request: Request, site: Site, protocol: ProtocolVersion | None = None) -> Site:
+    """Let refusals of this request speak in the site's time, and of visits as long as the protocol's."""
+    request.clinic_site = site  # type: ignore[attr-defined]  # read by clinic.api.to_json and outputs
+    request.clinic_protocol = protocol  # type: ignore[attr-defined]  # likewise
+    return site
+
+
+def chairs_of(rows: Sequence[Row]) -> list[int]:
+    """The chairs that rows name."""
+    return [row["chair"] for row in rows if "chair" in row]
+
+
+def hold_against_clocks(moments: Sequence[datetime], site: Site) -> dict[int, str]:
+    """Why the site's clocks never show some of these times, by index."""
+    refusals = {index: clocks_refuse(moment, site.zone) for index, moment in enumerate(moments)}
+    return {index: sentence for index, sentence in refusals.items() if sentence}
+
+
+def places_of(rows: Sequence[Row], site: Site, field: str | None) -> list[Place]:
+    """The rows as places; raises ValidationError for times that the site's clocks never show and what is missing.
+
+    `field` is the list that the rows stand in, None when the body itself is the row.
+    """
+    wrong = hold_against_clocks([row["starts_at"] for row in rows], site)
+    errors = [{"starts_at": [wrong[index]]} if index in wrong else {} for index in range(len(rows))]
+    errors = errors if wrong else [_missing(row) for row in rows]
+    if any(errors):
+        raise ValidationError({field: errors} if field else errors[0])
+    return [Place(row["starts_at"], row["chair"], row["prescriber"]) for row in rows]
+
+
+def judge_incomplete(
+    rows: Sequence[Row],
+    *,
+    site: Site,
+    patient: Patient,
+    protocol: ProtocolVersion,
+    course: Course | None = None,
+    signature: Signature | None = None,
+    hold: bool = False,
+) -> None:
+    """Let the schedule rules speak before a missing chair or prescriber is asked for; raises RulesBroken.
+
+    Does nothing for rows that are complete: the verbs judge these under lock.
+    """
+    if not any(_missing(row) for row in rows) or hold_against_clocks([row["starts_at"] for row in rows], site):
+        return
+    rules, standing = protocol.protocol, judging.standing_of(patient.pk)
+    places = [Place(row["starts_at"], row.get("chair", 0), row.get("prescriber", 0)) for row in rows]
+    phases = judging.phases_of(course, rules, places, standing)
+    found = judging.new_findings(
+        protocol=rules,
+        zone=site.zone,
+        standing=judging.spots_of(standing, course, by_id=False),
+        spots=[
+            Spot(row, place.starts_at, phase) for row, (place, phase) in enumerate(zip(places, phases, strict=True))
+        ],
+    )
+    judging.require_passable(Verdict(judging.only_indexes(judging.ordered(found))), signature, hold=hold)
+
+
+def _missing(row: Row) -> dict[str, list[str]]:
+    return {name: [_("This field is required.")] for name in ("chair", "prescriber") if name not in row}
+
+
+def signature_of(request: Request, given: Mapping[str, Any]) -> Signature | None:
+    """The override in a body, signed by whoever asks; the verbs refuse a signature that does not count."""
+    override = given["override"]
+    if override is None:
+        return None
+    return Signature(by=actor(request), rules=frozenset(override["rules"]), reason=override["reason"])
+
+
+def carry_out_once(
+    verb: str,
+    request_id: UUID | None,
+    asked: Mapping[str, Any],
+    act: Callable[[], Stored],
+    again: Callable[[int], Stored],
+    *,
+    now: datetime,
+) -> tuple[Stored, bool]:
+    """Act in one transaction, unless this request did before: then `again` reads the result by its id.
+
+    For the verbs of patients/, which know nothing of requests. Returns the result and whether it is a repetition.
+    Raises RequestReused, and what `act` raises; nothing is written then.
+    """
+    once = writes.Once(verb, request_id, asked)
+
+    def work() -> tuple[Stored, bool]:
+        if earlier := once.earlier(now):
+            return again(earlier["id"]), True
+        done = act()
+        once.remember(id=done.pk)
+        return done, False
+
+    return writes.commit(work)

@@ -1,0 +1,173 @@
+"""Bodies about courses and sessions: their shape. What they mean is for the verbs to judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import serializers
+
+from clinic.serializers import MOST_ROWS, Choice, Clock, Day, Flag, Id, Instant, Reference, RequestId, Text, Whole
+from patients.models import Patient
+from scheduling import queries
+from scheduling.models import Course, PhaseChoice
+
+#: The phases whose rules are about dates alone.
+PATTERN_PHASES = ["initial", "maintenance"]
+
+
+class ProtocolByCode(Text):
+    """The code of a protocol, as the version of it that courses are booked by now."""
+
+    default_error_messages = {"unknown": gettext_lazy("There is no protocol with this code.")}
+
+    def to_internal_value(self, data: object) -> Any:
+        code = super().to_internal_value(data)
+        version = queries.protocols().filter(code=code).first()
+        if version is None:
+            self.fail("unknown")
+        return version
+
+
+class RowIn(serializers.Serializer[Any]):
+    """One session: when, in which chair, with whom. A row without chair and prescriber is judged, never booked."""
+
+    starts_at = Instant()
+    chair = Id(required=False)
+    prescriber = Id(required=False)
+
+
+class OverrideIn(serializers.Serializer[Any]):
+    """A prescriber passes over rules, for a reason that is kept."""
+
+    rules = serializers.ListField(child=Text(max_length=40), max_length=20)
+    reason = Text(max_length=2000, lines=True, allow_blank=True, default="")
+
+
+class WishesIn(serializers.Serializer[Any]):
+    """What the patient wishes; dates in `except_dates` are never planned."""
+
+    weekdays = serializers.ListField(
+        child=Whole(max_value=6), max_length=7, default=list, help_text="0 is Monday; empty for any."
+    )
+    not_before = Clock(allow_null=True, default=None)
+    not_after = Clock(allow_null=True, default=None)
+    home_by = Clock(allow_null=True, default=None)
+    except_dates = serializers.ListField(child=Day(), max_length=366, default=list)
+
+
+class CheckIn(serializers.Serializer[Any]):
+    """A pattern of dates: day numbers, or times."""
+
+    phase = Choice(choices=PATTERN_PHASES, default="initial")
+    days = serializers.ListField(child=Whole(max_value=10_000), max_length=MOST_ROWS, required=False)
+    starts_at = serializers.ListField(child=Instant(), max_length=MOST_ROWS, required=False)
+    closed = Flag(default=False, help_text="This is the whole phase.")
+    site = Id(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("days" in attrs) == ("starts_at" in attrs):
+            raise serializers.ValidationError({"days": [_("Give either days or starts_at.")]})
+        return attrs
+
+
+class ProposeIn(serializers.Serializer[Any]):
+    """What is to be planned: a new course of a patient, or what a running one lacks."""
+
+    site = Id(required=False)
+    patient = Reference(queryset=Patient.objects.all(), required=False)
+    protocol = ProtocolByCode(required=False, max_length=60)
+    course = Reference(queryset=Course.objects.select_related("site", "patient", "protocol"), required=False)
+    phase = Choice(choices=PhaseChoice.values, allow_null=True, default=None)
+    earliest = Day(allow_null=True, default=None)
+    wishes = WishesIn(allow_null=True, default=None)
+    sessions = Whole(min_value=1, max_value=MOST_ROWS, allow_null=True, default=None, help_text="How many.")
+    fixed: Any = serializers.ListSerializer(
+        child=RowIn(), default=list, max_length=MOST_ROWS, help_text="Sessions that stay."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        missing = [] if "course" in attrs else [name for name in ("patient", "protocol") if name not in attrs]
+        if missing:
+            raise serializers.ValidationError({name: [_("Give this, or a course.")] for name in missing})
+        if "course" not in attrs and attrs["phase"] not in (None, PhaseChoice.INITIAL):
+            raise serializers.ValidationError({"phase": [_("A new course begins with its initial phase.")]})
+        if "course" in attrs and attrs.get("patient", attrs["course"].patient) != attrs["course"].patient:
+            raise serializers.ValidationError({"patient": [_("This course is another patient's.")]})
+        return attrs
+
+
+class CourseIn(serializers.Serializer[Any]):
+    """A whole course to be booked, or held."""
+
+    patient = Reference(queryset=Patient.objects.all())
+    protocol = ProtocolByCode(max_length=60)
+    sessions: Any = serializers.ListSerializer(child=RowIn(), allow_empty=False, max_length=MOST_ROWS)
+    override = OverrideIn(allow_null=True, default=None)
+    hold = Flag(default=False)
+    request_id = RequestId()
+
+
+class AddIn(RowIn):
+    """One session, or several as `sessions`."""
+
+    starts_at = Instant(required=False)
+    sessions: Any = serializers.ListSerializer(child=RowIn(), allow_empty=False, max_length=MOST_ROWS, required=False)
+    override = OverrideIn(allow_null=True, default=None)
+    dry_run = Flag(default=False)
+    request_id = RequestId()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("sessions" in attrs) == ("starts_at" in attrs):
+            raise serializers.ValidationError({"starts_at": [_("Give either one session or several.")]})
+        return attrs
+
+
+class MoveIn(serializers.Serializer[Any]):
+    """Where a session goes; what is not given stays as it is."""
+
+    starts_at = Instant(required=False)
+    chair = Id(required=False)
+    prescriber = Id(required=False)
+    override = OverrideIn(allow_null=True, default=None)
+    dry_run = Flag(default=False)
+    request_id = RequestId()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() & {"starts_at", "chair", "prescriber"}:
+            raise serializers.ValidationError({"starts_at": [_("Say where the session goes.")]})
+        return attrs
+
+
+class CancelIn(serializers.Serializer[Any]):
+    """Why something is cancelled."""
+
+    reason = Text(max_length=2000, lines=True, allow_blank=True, default="")
+    dry_run = Flag(default=False)
+    request_id = RequestId()
+
+
+class ConfirmIn(serializers.Serializer[Any]):
+    """The patient said yes."""
+
+    request_id = RequestId()
+
+
+class ConfirmCourseIn(ConfirmIn):
+    """A held course is to be booked."""
+
+    override = OverrideIn(allow_null=True, default=None)
+
+
+class DecideIn(serializers.Serializer[Any]):
+    """How a course goes on."""
+
+    decision = Choice(
+        choices=["go-on", "extend", "change-dose", "maintenance", "new-initial", "pause", "close-early", "stop"]
+    )
+    reason = Text(max_length=2000, lines=True, allow_blank=True, default="")
+    interval_days = Whole(max_value=1000, allow_null=True, default=None)
+    override = OverrideIn(allow_null=True, default=None)
+    dry_run = Flag(default=False)
+    request_id = RequestId()

@@ -140,7 +140,7 @@ def _withdraw(course: Course, sessions: Sequence[Session], *, told_anew: bool) -
 def _reminders(course: Course, session: Session, now: datetime) -> list[Mail]:
     """A reminder is worth sending until the next one is due, the last one until the session starts."""
     times = reminder_times.reminders(starts_at=session.starts_at, zone=course.site.zone, now=now)
-    ends = [*(due for _, due in times[1:]), session.starts_at]
+    ends = [*(due for _, due in times), session.starts_at][1:]
     return [
         Mail(session=session, kind=kind, times_version=session.times_version, due_at=due, expires_at=end)
         for (kind, due), end in zip(times, ends, strict=True)

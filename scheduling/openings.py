@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
+from django.db import connection
+
 from clinic.findings import Finding, Level, gettext_noop
 from clinic.models import Chair, Closure, OpeningHours, Shift, Site, Staff
 from scheduling.models import LIVE, Day, Session
@@ -210,8 +212,7 @@ _MOST_KEPT = 2000
 def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
     """The masks of every date from `first` to `last`, both included. Four queries, four more where days changed.
 
-    Must not run inside a transaction that has raised a day's version: a version that is rolled back comes again with
-    other content.
+    Inside a transaction nothing is kept: a version raised there may be rolled back and come again with other content.
     """
     chairs = tuple(Chair.objects.filter(site=site, active=True).order_by("position", "pk").values_list("pk", flat=True))
     hours = tuple(OpeningHours.objects.filter(site=site).order_by("pk").values_list("weekday", "opens", "closes"))
@@ -221,13 +222,15 @@ def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
     versions = dict(Day.objects.filter(site=site, date__gte=first, date__lte=last).values_list("date", "version"))
     dates = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     stamps = {day: (versions.get(day, 0), site.time_zone, chairs, hours, people) for day in dates}
-    kept = {day: _kept.get((site.pk, day)) for day in dates}
+    keeping = not connection.in_atomic_block
+    kept = {day: _kept.get((site.pk, day)) for day in dates} if keeping else {}
     masks = {day: entry[1] for day, entry in kept.items() if entry is not None and entry[0] == stamps[day]}
     if len(_kept) > _MOST_KEPT:
         _kept.clear()
     for day, facts in read(site, [day for day in dates if day not in masks]).items():
         masks[day] = _mask(facts, chairs)
-        _kept[site.pk, day] = (stamps[day], masks[day])
+        if keeping:
+            _kept[site.pk, day] = (stamps[day], masks[day])
     return [masks[day] for day in dates]
 
 

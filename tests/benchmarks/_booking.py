@@ -66,8 +66,9 @@ def build(clients: int, each: int, rounds: int) -> Stage:
     with connection.cursor() as cursor:
         for table, start in RANGES.items():
             cursor.execute(
-                "SELECT setval(pg_get_serial_sequence(%s, 'id'), greatest(%s, nextval(pg_get_serial_sequence(%s, 'id'))))",
-                [table, start, table],
+                "SELECT setval(ids, greatest(%s, nextval(ids)))"
+                " FROM to_regclass(pg_get_serial_sequence(%s, 'id')) AS ids",
+                [start, table],
             )
     site = Site.objects.create(name=f"Bench {time.time()}", neutral_name="Bench", time_zone=str(ZONE))
     OpeningHours.objects.bulk_create(
@@ -170,7 +171,7 @@ def record(stage: Stage, job: Job) -> tuple[Recorded, dict[Any, Any]]:
 
 
 def replay(cursor: Any, statements: Recorded, ids: Mapping[str, Any], before: Job, job: Job) -> None:
-    """Send the recorded statements for another booking; ids that the database returns take the place of the recorded."""
+    """Send the recorded statements for another booking; ids that come back take the place of the recorded."""
     exchange: dict[Any, Any] = {before.patient: job.patient, before.chair: job.chair, before.prescriber: job.prescriber}
     shift = job.starts[0] - before.starts[0]
     for sql, params, returning in statements:
@@ -204,15 +205,12 @@ def _exchanged(value: Any, exchange: Mapping[Any, Any], shift: timedelta) -> Any
 
 def client(side: str, stage: Stage, jobs: Sequence[Job], told: Any, start: Any, done: Any) -> None:
     """One process: its own connection, all its jobs one after the other."""
-    import django
-
-    django.setup()
     from django.db import connection
 
     statements, ids, before = told
     connection.ensure_connection()
     times = []
-    start.wait()
+    start.wait(60)
     for job in jobs:
         began = time.perf_counter()
         if side == "verb":
@@ -230,12 +228,16 @@ def rates(clients: int, each: int, rounds: int) -> Iterator[tuple[float, float]]
     """Bookings a second of the verb and of plain psycopg, round by round, in turn."""
     from django.db import connection
 
+    from scheduling.models import Course, Session
+
     stage = build(clients, each, rounds + 1)
     jobs = list(stage.jobs)
     sample = jobs.pop()
     told = (*record(stage, sample), sample)
+    site = Course.objects.get(patient=sample.patient).site
+    booked = 1
     connection.close()
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     for _ in range(rounds):
         measured = {}
         for side in ("verb", "sql"):
@@ -248,13 +250,16 @@ def rates(clients: int, each: int, rounds: int) -> Iterator[tuple[float, float]]
             ]
             for process in processes:
                 process.start()
-            start.wait()
+            start.wait(60)
             began = time.perf_counter()
-            spent = [done.get() for _ in processes]
+            spent = [done.get(timeout=300) for _ in processes]
             measured[side] = clients * each / (time.perf_counter() - began)
             for process in processes:
                 process.join()
-            assert len(spent) == clients
+            booked += clients * each
+            if len(spent) != clients or Session.objects.filter(course__site=site).count() != len(DAYS) * booked:
+                raise AssertionError(f"{side} did not book what it was asked to")
+            connection.close()
         yield measured["verb"], measured["sql"]
 
 

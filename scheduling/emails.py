@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -60,8 +61,13 @@ class Letter:
     cancelled: tuple[Visit, ...] = ()
 
 
+class BadAddress(ValueError):
+    """The recipient's address is none to which mail can go."""
+
+
 def compose(letter: Letter, *, now: datetime) -> EmailMessage:
-    """The mail as it is sent, in the patient's language. Raises ValueError for what no header can hold."""
+    """The mail as it is sent, in the patient's language. Raises BadAddress, and ValueError for what else no header
+    can hold."""
     template = TEMPLATES[letter.kind]
     with translation.override(letter.language):
         context = _context(letter)
@@ -71,7 +77,10 @@ def compose(letter: Letter, *, now: datetime) -> EmailMessage:
     message = EmailMessage(policy=POLICY)
     message["Subject"] = context["subject"]
     message["From"] = Address(letter.host.name, addr_spec=_ascii(letter.host.mail))
-    message["To"] = Address(addr_spec=_ascii(letter.recipient))
+    try:
+        message["To"] = Address(addr_spec=_ascii(letter.recipient))
+    except (ValueError, MessageError) as error:
+        raise BadAddress from error
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = f"<{letter.key}@{_ascii(letter.host.mail).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"

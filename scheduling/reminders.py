@@ -47,6 +47,7 @@ LONGEST_PAUSE = timedelta(minutes=1)
 #: A mail that has been due for so long without success makes a line on the worklist, and is tried on.
 OVERDUE = timedelta(hours=4)
 
+BAD_ADDRESS = gettext_noop("Mail cannot go to this address.")
 BROKEN = gettext_noop("It could not be written.")
 
 
@@ -170,6 +171,8 @@ def _deliver(mail: Mail, server: _Server, now: datetime) -> Outcome:
     try:
         message = emails.compose(letter, now=now)
         hits = privacy.examine(message, values=letters.private_values(mail.patient), recipient=letter.recipient)
+    except emails.BadAddress:
+        return Outcome(MailState.FAILED, BAD_ADDRESS)
     except Exception:  # whatever is wrong with one mail, the next one goes out; this one once it is repaired
         logger.exception("Mail %s could not be written.", mail.pk)
         return Outcome(MailState.DUE, BROKEN, tried=True)
@@ -254,8 +257,6 @@ class _Server:
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             return Outcome(MailState.DUE, f"The mail server broke off ({type(error).__name__}).", tried=True)
-        except ValueError:
-            return Outcome(MailState.FAILED, "The address is none that a mail server understands.", tried=True)
         else:
             return Outcome(MailState.SENT, tried=True)
         if code == 421:  # the server takes leave with it

@@ -250,6 +250,12 @@ def test_addresses_beyond_ascii_reach_their_server() -> None:
     assert message["To"] == "ann@xn--bcher-kva.example"
 
 
+@pytest.mark.parametrize("address", ["jürgen@example.org", "ann@-..example", "ann", "ann@x\r\nBcc: all@example.org"])
+def test_an_address_to_which_no_mail_can_go_is_refused(address: str) -> None:
+    with pytest.raises(emails.BadAddress):
+        emails.compose(letter(MailKind.BOOKED, recipient=address), now=NOW)
+
+
 def test_a_header_takes_no_second_line() -> None:
     with pytest.raises(ValueError, match="invalid"):
         emails.compose(letter(MailKind.BOOKED, host=replace(HOST, name="House\r\nBcc: all@example.org")), now=NOW)

@@ -1,0 +1,499 @@
+"""The drain: real mail server, real port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from icalendar import Calendar
+from pytest_django import Settings
+
+from clinic.local import places
+from patients.models import Patient, Task, TaskKind
+from scheduling import booking, cancelling, reminders
+from scheduling.models import Course, Mail, MailKind, MailState, Session, SessionState
+from scheduling.protocols.types import Place
+from tests.factories import (
+    MONDAY,
+    NOW,
+    Clinic,
+    CourseFactory,
+    PatientFactory,
+    SessionFactory,
+    local,
+    make_clinic,
+    protocol,
+)
+from tests.mail_server import MailServer
+
+pytestmark = pytest.mark.django_db
+
+DUE, SENT, FAILED, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.FAILED, MailState.WITHDRAWN
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return make_clinic()
+
+
+@pytest.fixture
+def unreachable(settings: Settings) -> MailServer:
+    """A mail server that does not run yet."""
+    server = MailServer()
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", server.port, 1
+    return server
+
+
+@pytest.fixture
+def server(unreachable: MailServer) -> Iterator[MailServer]:
+    with unreachable.running():
+        yield unreachable
+
+
+def start(day: int, clock: str = "09:00") -> datetime:
+    return local(MONDAY + timedelta(days=day), clock)
+
+
+def place(clinic: Clinic, starts_at: datetime, chair: int = 0) -> Place:
+    return Place(starts_at, clinic.chairs[chair].pk, clinic.prescriber.pk)
+
+
+def book(clinic: Clinic, patient: Patient | None = None) -> Course:
+    return booking.book_course(
+        actor=clinic.desk,
+        patient=patient or PatientFactory.create(first_name="Ingrid", email="ingrid@example.org"),
+        protocol=protocol(),
+        places=[place(clinic, start(day)) for day in (1, 4, 8, 11)],
+        now=NOW,
+    ).course
+
+
+def a_mail(clinic: Clinic, address: str, **more: object) -> Mail:
+    """A mail about a booked course of one session, due now."""
+    course = CourseFactory.create(site=clinic.site, patient__email=address)
+    number = Mail.objects.count()
+    SessionFactory.create(
+        course=course,
+        chair=clinic.chairs[number % 6],
+        prescriber=clinic.prescribers[number % 2],
+        starts_at=start(1 + number // 6),
+    )
+    row = {"due_at": NOW, "try_at": NOW, "created_at": NOW, "times_version": 1, "kind": MailKind.BOOKED} | more
+    return Mail.objects.create(patient=course.patient, course=course, **row)
+
+
+def states() -> list[tuple[str, str]]:
+    return list(Mail.objects.order_by("pk").values_list("patient__email", "state"))
+
+
+def failed_lines() -> list[tuple[str, str]]:
+    """Patient and reason of each open line about a mail."""
+    lines = Task.objects.filter(kind=TaskKind.FAILED_MAIL, done_at=None).order_by("pk")
+    return [(line.patient.email, line.details["reason"]) for line in lines]
+
+
+def entries(server: MailServer, mail: int) -> list[tuple[str, str, int, datetime]]:
+    """METHOD, UID, SEQUENCE and start of every calendar entry that a mail carries."""
+    found = []
+    for part in server.received[mail].iter_attachments():
+        calendar = Calendar.from_ical(part.get_content())
+        assert isinstance(calendar, Calendar)
+        found += [
+            (str(calendar["METHOD"]), str(entry["UID"]), int(str(entry["SEQUENCE"])), entry.decoded("DTSTART"))
+            for entry in calendar.walk("VEVENT")
+        ]
+    return found
+
+
+# What arrives
+
+
+def test_a_booking_arrives_with_all_dates(clinic: Clinic, server: MailServer) -> None:
+    course = book(clinic)
+    assert reminders.send_batch(now=NOW) == 1
+    mail = Mail.objects.get(course=course, kind=MailKind.BOOKED)
+    assert (mail.state, mail.sent_at, mail.attempts, mail.error) == (SENT, NOW, 1, "")
+    assert server.subjects == [("ingrid@example.org", "Your dates with us")]
+    assert [(method, sequence, at) for method, _, sequence, at in entries(server, 0)] == [
+        ("PUBLISH", 1, start(day)) for day in (1, 4, 8, 11)
+    ]
+
+
+def test_reminders_arrive_when_they_are_due(clinic: Clinic, server: MailServer) -> None:
+    book(clinic)
+    for now in (NOW, start(1, "06:59"), start(1, "07:00"), start(2, "08:59"), start(2), start(4, "07:00")):
+        reminders.send_batch(now=now)
+    assert [subject for _, subject in server.subjects] == [
+        "Your dates with us",
+        "Reminder: Tuesday 2 February 2027, 09:00",
+        "Reminder: Friday 5 February 2027, 09:00",
+        "Reminder: Friday 5 February 2027, 09:00",
+    ]
+
+
+def test_a_move_is_told_once_and_raises_the_sequence_of_the_same_entry(clinic: Clinic, server: MailServer) -> None:
+    course = book(clinic)
+    reminders.send_batch(now=NOW)
+    second = course.sessions.get(number=2)
+    booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
+    reminders.send_batch(now=NOW)
+    reminders.send_batch(now=start(2))  # when the old reminder was due; the new one is sent instead
+
+    assert [subject for _, subject in server.subjects] == [
+        "Your dates with us",
+        "Your dates have changed",
+        "Reminder: Thursday 4 February 2027, 10:00",
+    ]
+    uids = [uid for _, uid, _, _ in entries(server, 0)]
+    assert entries(server, 1) == [
+        ("PUBLISH", uids[0], 1, start(1)),
+        ("PUBLISH", uids[1], 2, start(3, "10:00")),
+        ("PUBLISH", uids[2], 1, start(8)),
+        ("PUBLISH", uids[3], 1, start(11)),
+    ]
+
+
+def test_a_cancelled_course_takes_its_entries_back(clinic: Clinic, server: MailServer) -> None:
+    course = book(clinic)
+    reminders.send_batch(now=NOW)
+    cancelling.cancel_course(actor=clinic.desk, course=course, reason="Moved away", now=NOW)
+    reminders.send_batch(now=NOW)
+    assert [(method, uid) for method, uid, _, _ in entries(server, 1)] == [
+        ("CANCEL", uid) for _, uid, _, _ in entries(server, 0)
+    ]
+    assert {sequence for _, _, sequence, _ in entries(server, 1)} == {2}
+
+
+def test_what_happened_while_the_server_was_down_is_told_in_one_mail(clinic: Clinic, unreachable: MailServer) -> None:
+    course = book(clinic)
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    second, third = course.sessions.get(number=2), course.sessions.get(number=3)
+    for clock in ("10:00", "11:00"):
+        booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4, clock)), now=NOW)
+        reminders.send_batch(now=NOW)
+    cancelling.cancel_session(actor=clinic.desk, session=third, reason="Ill", now=NOW)
+    with unreachable.running():
+        reminders.send_batch(now=NOW)
+    (mail,) = unreachable.received
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert [line.strip() for line in text.get_content().splitlines() if line.startswith("  ")] == [
+        "- No longer: Friday 5 February 2027, 09:00 Eastern Time",
+        "Now: Friday 5 February 2027, 11:00 Eastern Time, about 3 h 10 min",
+        "- Cancelled: Tuesday 9 February 2027, 09:00 Eastern Time",
+        "- Tuesday 2 February 2027, 09:00 Eastern Time, about 3 h 10 min",
+        "- Friday 5 February 2027, 11:00 Eastern Time, about 3 h 10 min",
+        "- Friday 12 February 2027, 09:00 Eastern Time, about 3 h 10 min",
+    ]
+
+
+def test_one_connection_carries_a_batch(clinic: Clinic, server: MailServer) -> None:
+    for number in range(5):
+        a_mail(clinic, f"p{number}@example.org")
+    assert reminders.send_batch(now=NOW, size=3) == 3
+    assert reminders.send_batch(now=NOW, size=3) == 2
+    assert (server.connections, len(server.received)) == (2, 5)
+
+
+def test_nothing_due_means_no_connection(clinic: Clinic, server: MailServer) -> None:
+    a_mail(clinic, "later@example.org", try_at=NOW + timedelta(seconds=1))
+    assert reminders.send_batch(now=NOW) == 0
+    assert server.connections == 0
+
+
+# What does not stand any more
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"times_version": 2},
+        {"state": SessionState.CANCELLED, "freed_at": NOW},
+        {"state": SessionState.CHECKED_IN},
+    ],
+)
+def test_a_reminder_is_withdrawn_when_its_session_has_changed_past_the_application(
+    clinic: Clinic, server: MailServer, change: dict[str, object]
+) -> None:
+    course = book(clinic)
+    Mail.objects.filter(course=course, kind=MailKind.BOOKED).delete()
+    Session.objects.filter(course=course, number=1).update(**change)
+    assert reminders.send_batch(now=start(1, "07:00")) == 1
+    mail = Mail.objects.get(session__number=1)
+    assert (mail.state, mail.error, mail.attempts) == (WITHDRAWN, "The patient is not expected then any more.", 0)
+    assert (server.received, failed_lines()) == ([], [])
+
+
+def test_older_news_gives_way_to_newer(clinic: Clinic, server: MailServer) -> None:
+    old = a_mail(clinic, "p@example.org")
+    Mail.objects.create(
+        patient=old.patient,
+        course=old.course,
+        kind=MailKind.BOOKED,
+        times_version=2,
+        due_at=NOW,
+        try_at=NOW,
+        created_at=NOW,
+    )
+    assert reminders.send_batch(now=NOW) == 2
+    assert states() == [("p@example.org", WITHDRAWN), ("p@example.org", SENT)]
+
+
+# What goes wrong
+
+
+def test_what_the_server_refuses_for_good_fails_onto_the_worklist_and_stops_nobody(
+    clinic: Clinic, server: MailServer
+) -> None:
+    for address in ("a@example.org", "gone@example.org", "z@example.org"):
+        a_mail(clinic, address)
+    server.answers["gone@example.org"] = "550 No such user here"
+    assert reminders.send_batch(now=NOW) == 3
+    assert states() == [("a@example.org", SENT), ("gone@example.org", FAILED), ("z@example.org", SENT)]
+    assert failed_lines() == [("gone@example.org", "550 No such user here")]
+    assert server.connections == 1
+
+
+def test_what_the_server_puts_off_is_tried_again_after_a_minute_at_most(clinic: Clinic, server: MailServer) -> None:
+    mail = a_mail(clinic, "slow@example.org")
+    a_mail(clinic, "z@example.org")
+    server.answers["slow@example.org"] = "450 Come back later"
+    pauses, now = [], NOW
+    for _ in range(6):
+        reminders.send_batch(now=now)
+        mail.refresh_from_db()
+        pauses.append((mail.try_at - now).total_seconds())
+        now = mail.try_at
+    assert pauses == [10, 20, 40, 60, 60, 60]
+    assert (mail.state, mail.attempts, mail.error) == (DUE, 6, "450 Come back later")
+    assert states()[1] == ("z@example.org", SENT)
+
+    server.answers.clear()
+    reminders.send_batch(now=now)
+    assert states() == [("slow@example.org", SENT), ("z@example.org", SENT)]
+
+
+def test_a_server_that_is_down_loses_nothing_and_gets_all_within_two_minutes(
+    clinic: Clinic, unreachable: MailServer
+) -> None:
+    for number in range(4):
+        a_mail(clinic, f"p{number}@example.org")
+    for seconds in range(0, 600, 5):
+        assert reminders.send_batch(now=NOW + timedelta(seconds=seconds)) == 0
+    assert {state for _, state in states()} == {DUE}
+    assert set(Mail.objects.values_list("error", flat=True)) == {
+        "The mail server cannot be reached (ConnectionRefusedError)."
+    }
+    with unreachable.running():
+        for seconds in range(600, 720, 5):
+            reminders.send_batch(now=NOW + timedelta(seconds=seconds))
+    assert sorted(unreachable.subjects) == [(f"p{number}@example.org", "Your dates with us") for number in range(4)]
+    assert failed_lines() == []
+
+
+def test_a_mail_that_is_due_for_hours_makes_a_line_that_goes_when_it_arrives(
+    clinic: Clinic, unreachable: MailServer
+) -> None:
+    mail = a_mail(clinic, "p@example.org", due_at=NOW - timedelta(hours=4))
+    reminders.send_batch(now=NOW)
+    assert failed_lines() == [("p@example.org", "The mail server cannot be reached (ConnectionRefusedError).")]
+    with unreachable.running():
+        reminders.send_batch(now=NOW + timedelta(seconds=10))
+    mail.refresh_from_db()
+    assert (mail.state, failed_lines()) == (SENT, [])
+
+
+def test_what_is_too_late_fails_onto_the_worklist_also_while_the_server_is_down(
+    clinic: Clinic, unreachable: MailServer
+) -> None:
+    book(clinic)
+    Mail.objects.filter(kind=MailKind.BOOKED).delete()
+    reminders.send_batch(now=start(1, "08:59"))
+    assert reminders.send_batch(now=start(1)) == 1
+    mail = Mail.objects.get(session__number=1)
+    assert (mail.state, mail.error) == (FAILED, "It could not be sent in time.")
+    assert failed_lines() == [("ingrid@example.org", "It could not be sent in time.")]
+
+
+def test_news_about_dates_that_have_passed_fails_onto_the_worklist(clinic: Clinic, server: MailServer) -> None:
+    a_mail(clinic, "p@example.org", expires_at=start(1))
+    assert reminders.send_batch(now=start(1)) == 1
+    assert (states(), server.received) == ([("p@example.org", FAILED)], [])
+    assert failed_lines() == [("p@example.org", "It could not be sent in time.")]
+
+
+def test_an_address_that_was_taken_away_asks_for_one(clinic: Clinic, server: MailServer) -> None:
+    mail = a_mail(clinic, "p@example.org")
+    Patient.objects.update(email="")
+    assert reminders.send_batch(now=NOW) == 1
+    mail.refresh_from_db()
+    assert (mail.state, mail.error) == (FAILED, "The patient has no mail address any more.")
+    assert list(Task.objects.values_list("kind", "patient")) == [("no-address", mail.patient_id)]
+
+
+def test_an_address_to_which_no_mail_can_go_fails(clinic: Clinic, server: MailServer) -> None:
+    a_mail(clinic, "jürgen@example.org")
+    a_mail(clinic, "z@example.org")
+    assert reminders.send_batch(now=NOW) == 2
+    assert states() == [("jürgen@example.org", FAILED), ("z@example.org", SENT)]
+    assert failed_lines() == [("jürgen@example.org", "Mail cannot go to this address.")]
+
+
+def test_a_mail_that_would_give_it_away_is_held_back(clinic: Clinic, server: MailServer) -> None:
+    clinic.site.neutral_name = "Ketamine House"
+    clinic.site.save(update_fields=["neutral_name"])
+    mail = a_mail(clinic, "p@example.org")
+    assert reminders.send_batch(now=NOW) == 1
+    mail.refresh_from_db()
+    assert (mail.state, mail.error) == (
+        FAILED,
+        "Held back, it would have said: From: ketamin; text/plain: ketamin; text/html: ketamin; text/calendar: ketamin",
+    )
+    assert (server.connections, len(failed_lines())) == (0, 1)
+
+
+def test_a_mail_with_the_patients_birth_date_is_held_back(clinic: Clinic, server: MailServer) -> None:
+    clinic.site.address = "Hall of 17 May 1980"
+    clinic.site.save(update_fields=["address"])
+    a_mail(clinic, "p@example.org")
+    reminders.send_batch(now=NOW)
+    assert (states(), server.received) == ([("p@example.org", FAILED)], [])
+
+
+def test_a_mail_that_cannot_be_written_waits_for_repair_and_stops_nobody(clinic: Clinic, server: MailServer) -> None:
+    broken = a_mail(clinic, "broken@example.org")
+    site = CourseFactory.create().site
+    site.neutral_name = "House\r\nBcc: all@example.org"
+    site.save(update_fields=["neutral_name"])
+    broken.course.site = site
+    broken.course.save(update_fields=["site"])
+    a_mail(clinic, "z@example.org")
+    assert reminders.send_batch(now=NOW) == 1
+    broken.refresh_from_db()
+    assert (broken.state, broken.error, broken.attempts) == (DUE, "It could not be written.", 1)
+    assert server.subjects == [("z@example.org", "Your dates with us")]
+
+
+def test_a_server_that_dawdles_over_one_mail_gets_the_next(clinic: Clinic, server: MailServer) -> None:
+    for address in ("a@example.org", "slow@example.org", "z@example.org"):
+        a_mail(clinic, address)
+    server.pauses["slow@example.org"] = 5
+    assert reminders.send_batch(now=NOW) == 2
+    assert states() == [("a@example.org", SENT), ("slow@example.org", DUE), ("z@example.org", SENT)]
+    slow = Mail.objects.get(patient__email="slow@example.org")
+    assert slow.error == "The mail server broke off (SMTPServerDisconnected)."
+    assert server.connections == 2
+
+
+def test_a_batch_begins_no_mail_after_its_time(clinic: Clinic, server: MailServer) -> None:
+    for number in range(3):
+        a_mail(clinic, f"p{number}@example.org")
+        server.pauses[f"p{number}@example.org"] = 0.3
+    assert reminders.send_batch(now=NOW, seconds=0.2) == 1
+    assert reminders.send_batch(now=NOW) == 2
+
+
+# Several at once, and sudden ends
+
+
+def in_threads(work: Callable[[], int], number: int) -> list[int]:
+    barrier = threading.Barrier(number)
+
+    def act() -> int:
+        try:
+            barrier.wait()
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as threads:
+        return [future.result() for future in [threads.submit(act) for _ in range(number)]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_drains_at_the_same_time_share_the_work_and_send_each_mail_once(clinic: Clinic, server: MailServer) -> None:
+    addresses = sorted(f"p{number}@example.org" for number in range(24))
+    for address in addresses:
+        a_mail(clinic, address)
+    settled = in_threads(lambda: reminders.send_batch(now=NOW), 4)
+    assert sum(settled) == 24
+    assert sorted(address for address, _ in server.subjects) == addresses
+    assert {state for _, state in states()} == {SENT}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_booking_does_not_wait_for_a_mail_that_is_on_its_way(clinic: Clinic, server: MailServer) -> None:
+    course = book(clinic)
+    server.pauses["ingrid@example.org"] = 0.8
+    drain = ThreadPoolExecutor(1).submit(in_threads, lambda: reminders.send_batch(now=NOW), 1)
+    while not server.tried:
+        time.sleep(0.01)
+    begin = time.monotonic()
+    booking.move_session(
+        actor=clinic.desk, session=course.sessions.get(number=2), place=place(clinic, start(3)), now=NOW
+    )
+    assert (time.monotonic() - begin < 0.5, drain.done()) == (True, False)
+    assert drain.result() == [1]
+    reminders.send_batch(now=NOW)
+    assert [subject for _, subject in server.subjects] == ["Your dates with us", "Your dates have changed"]
+
+
+def drain_elsewhere(server: MailServer) -> subprocess.Popen[bytes]:
+    """A worker of its own, on the test's database."""
+    database = connection.settings_dict
+    code = (
+        "import django; django.setup()\n"
+        "from datetime import datetime\n"
+        "from scheduling import reminders\n"
+        f"reminders.send_batch(now=datetime.fromisoformat({NOW.isoformat()!r}))\n"
+    )
+    environ = os.environ | {
+        "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
+        "EMAIL_URL": f"smtp://127.0.0.1:{server.port}",
+    }
+    return subprocess.Popen([sys.executable, "-c", code], env=environ, cwd=places.BASE_DIR)  # noqa: S603 our own code
+
+
+def kill_once(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_before_the_server_has_accepted_loses_nothing_and_doubles_nothing(
+    clinic: Clinic, server: MailServer
+) -> None:
+    for address in ("a@example.org", "b@example.org", "z@example.org"):
+        a_mail(clinic, address)
+    server.pauses["b@example.org"] = 30
+    kill_once(drain_elsewhere(server), lambda: "b@example.org" in server.tried)
+    assert states() == [("a@example.org", SENT), ("b@example.org", DUE), ("z@example.org", DUE)]
+    server.pauses.clear()
+    assert reminders.send_batch(now=NOW) == 2
+    assert [address for address, _ in server.subjects] == ["a@example.org", "b@example.org", "z@example.org"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_one_double_that_is_possible_carries_the_same_message_id(clinic: Clinic, server: MailServer) -> None:
+    for address in ("a@example.org", "b@example.org"):
+        a_mail(clinic, address)
+    server.pauses_after["a@example.org"] = 30
+    kill_once(drain_elsewhere(server), lambda: bool(server.received))
+    server.pauses_after.clear()
+    assert reminders.send_batch(now=NOW) == 2
+    assert [address for address, _ in server.subjects] == ["a@example.org", "a@example.org", "b@example.org"]
+    first, second, third = (message["Message-ID"] for message in server.received)
+    assert (first == second, second == third) == (True, False)

@@ -165,7 +165,11 @@ def signs(request: HttpRequest, staff: Staff, password: str) -> bool:
     The throttle writes down what a request carried, so it gets one that carries nothing of the page.
     """
     bare = HttpRequest()
-    bare.META = {name: request.META[name] for name in ("REMOTE_ADDR", "HTTP_USER_AGENT", "HTTP_X_FORWARDED_FOR") if name in request.META}
+    bare.META = {
+        name: request.META[name]
+        for name in ("REMOTE_ADDR", "HTTP_USER_AGENT", "HTTP_X_FORWARDED_FOR")
+        if name in request.META
+    }
     bare.method, bare.path = "POST", request.path
     return authenticate(bare, username=staff.username, password=password) == staff
 

@@ -19,6 +19,7 @@ from patients.forms import PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
 from patients.search import search
+from scheduling import queries
 
 PAGE_SIZE = 25
 
@@ -34,6 +35,23 @@ def patients(request: HttpRequest) -> HttpResponse:
     found = search(query) if query else Patient.objects.order_by("-created_at", "-pk")
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "patients/list.html", {"section": "patients", "query": query, "page": shown})
+
+
+@page(GET=Verb.SEE)
+def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
+    """One patient: what is known, courses, the next visits, what waits, mails."""
+    found = get_object_or_404(Patient, pk=patient_id)
+    now = clock.now()
+    shown = queries.patient_page(found)
+    coming = [
+        session
+        for course in shown.courses
+        for session in course.sessions.all()
+        if session.is_live and session.ends_at > now
+    ]
+    coming.sort(key=lambda session: session.starts_at)
+    context = {"section": "patients", "patient": found, "page": shown, "coming": coming, "now": now}
+    return render(request, "patients/patient.html", context)
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)

@@ -166,6 +166,21 @@ def _opening(site: Site, day: date) -> tuple[list[Interval], list[Closure]]:
     return subtract([_span(site, day, opens, closes) for opens, closes in hours], shut), closures
 
 
+def next_open_day(site: Site, after: date, *, days: int = 60) -> date | None:
+    """The first date after `after` on which the site treats, None within so many days. Two queries."""
+    span = [after + timedelta(days=number) for number in range(1, days + 1)]
+    start, end = day_bounds(span[0], site.zone)[0], day_bounds(span[-1], site.zone)[1]
+    hours: dict[int, list[tuple[time, time]]] = {}
+    for weekday, opens, closes in OpeningHours.objects.filter(site=site).values_list("weekday", "opens", "closes"):
+        hours.setdefault(weekday, []).append((opens, closes))
+    shut = Closure.objects.filter(site=site, chair=None, during__startswith__lt=end, during__endswith__gt=start)
+    closed = [(during.lower, during.upper) for during in shut.values_list("during", flat=True)]
+    return next(
+        (day for day in span if subtract([_span(site, day, *both) for both in hours.get(day.weekday(), ())], closed)),
+        None,
+    )
+
+
 def _span(site: Site, day: date, opens: time, closes: time) -> Interval:
     start, end = (datetime.combine(day, at, site.zone).astimezone(UTC) for at in (opens, closes))
     return start, end

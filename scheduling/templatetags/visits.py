@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from clinic.findings import Finding, Level
-from scheduling.models import CourseState, Session, SessionState
-from scheduling.protocols.types import VisitShape
+from clinic.models import Site
+from scheduling import wording
+from scheduling.models import CourseEvent, CourseState, Mail, MailState, Session, SessionState
+from scheduling.protocols.types import NoPlan, VisitShape
 
 register = template.Library()
 
@@ -45,6 +51,12 @@ LEVELS: Mapping[Level, tuple[str, str, str]] = {
     Level.OVERRIDE: ("signature", "plum", "OVERRIDE"),
     Level.BLOCK: ("ban", "red solid", "BLOCK"),
 }
+MAIL_STATES: Mapping[str, tuple[str, str]] = {
+    MailState.DUE: ("hourglass", ""),
+    MailState.SENT: ("mail-check", "green"),
+    MailState.FAILED: ("mail-x", "red"),
+    MailState.WITHDRAWN: ("mail-off", ""),
+}
 #: States of a visit that is going on; the planned colours are saturated then.
 RUNNING = (SessionState.CHECKED_IN, SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
 
@@ -65,15 +77,78 @@ def course_state_tag(state: str, label: str, held_until: datetime | None = None)
     return {"icon": icon, "tone": tone, "label": label, "until": held_until}
 
 
+@register.inclusion_tag("parts/state.html")
+def mail_tag(mail: Mail) -> dict[str, Any]:
+    """A mail's state."""
+    icon, tone = MAIL_STATES[MailState(mail.state)]
+    return {"icon": icon, "tone": tone, "label": mail.get_state_display()}
+
+
+@register.filter
+def mail_reason(mail: Mail) -> str:
+    """Why the patient got this mail, or did not."""
+    match mail.state:
+        case MailState.SENT if mail.sent_at:
+            return date_format(timezone.localtime(mail.sent_at), "D j M H:i")
+        case MailState.WITHDRAWN:
+            return _(mail.error) if mail.error else _("What it says no longer stood before it was due.")
+        case MailState.FAILED:
+            return _(mail.error)
+        case _ if mail.attempts:
+            tries = ngettext("Tried %(count)s time; tried on.", "Tried %(count)s times; tried on.", mail.attempts)
+            return tries % {"count": mail.attempts} + (f" {_(mail.error)}" if mail.error else "")
+    return ""
+
+
+@register.filter
+def told(event: CourseEvent, site: Site) -> str:
+    """What happened to a course, in a sentence."""
+    details = event.details
+    count = len(details.get("sessions", ()))
+    match event.kind:
+        case "booked":
+            text = ngettext("Booked: %(count)s visit.", "Booked: %(count)s visits.", count)
+        case "held":
+            text = ngettext("Held: %(count)s visit.", "Held: %(count)s visits.", count)
+        case "added":
+            text = ngettext("Added: %(count)s visit.", "Added: %(count)s visits.", count)
+        case "moved":
+            return " ".join(_moved(move, site) for move in details.get("moved", ()))
+        case "session-cancelled":
+            text = _("A visit was cancelled: %(reason)s")
+        case "cancelled":
+            text = _("The course was cancelled: %(reason)s")
+        case "hold-expired":
+            text = _("The hold has run out; the times are free.")
+        case "confirmed":
+            text = _("The patient said yes to a visit.")
+        case "decided":
+            text = _("Maintenance every %(interval)s days: %(reason)s")
+        case _:
+            return event.kind
+    return text % {
+        "count": count,
+        "reason": details.get("reason", ""),
+        "interval": details.get("interval_days", ""),
+    }
+
+
+def _moved(move: Mapping[str, Any], site: Site) -> str:
+    old, new = (datetime.fromisoformat(move[end]["starts_at"]).astimezone(site.zone) for end in ("from", "to"))
+    return _("Moved: %(old)s to %(new)s.") % {
+        "old": f"{date_format(old, 'D j M')} {wording.clock(old, site.zone)}",
+        "new": f"{date_format(new, 'D j M')} {wording.clock(new, site.zone)}",
+    }
+
+
 @register.inclusion_tag("parts/visit_bar.html")
 def visit_bar(session: Session, now: datetime) -> dict[str, Any]:
-    """The planned phases of a session to scale, a pixel a minute: coloured while it goes on, pale before, grey after."""
+    """The planned phases of a session to scale (1 px a minute): pale before, coloured while it goes on, grey after."""
     instants = [session.starts_at, session.dose_starts_at, session.dose_ends_at, session.discharge_at, session.ends_at]
-    lengths = [later - earlier for earlier, later in zip(instants, instants[1:], strict=False)]
+    lengths = [later - earlier for earlier, later in pairwise(instants)]
+    tense = "coming" if session.is_live and session.ends_at > now else "past"
     if session.state in RUNNING:
         tense = "running"
-    else:
-        tense = "coming" if session.is_live and session.ends_at > now else "past"
     return _bar(lengths, tense, held=session.state == SessionState.HELD)
 
 
@@ -82,6 +157,21 @@ def shape_bar(shape: VisitShape) -> dict[str, Any]:
     """The phases that a protocol plans for every visit."""
     minutes = (shape.prepare, shape.give, shape.monitor, shape.turn_over)
     return _bar([timedelta(minutes=number) for number in minutes], "running", held=False)
+
+
+@register.filter
+def start(session: Session) -> str:
+    """When a visit starts, on the site's clocks; the session has to know its site."""
+    return wording.clock(session.starts_at, session.site.zone)
+
+
+@register.filter
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago: "12 min", "3 h 10 min", "2 d"."""
+    minutes = max(0, int((now - at).total_seconds()) // 60)
+    if minutes >= 48 * 60:
+        return _("%(days)s d") % {"days": minutes // (24 * 60)}
+    return wording.length(timedelta(minutes=minutes))
 
 
 def _bar(lengths: list[timedelta], tense: str, *, held: bool) -> dict[str, Any]:
@@ -106,6 +196,12 @@ def finding(found: Finding, *, told: bool = True) -> dict[str, Any]:
 
 
 @register.filter
-def sentence(found: Finding) -> str:
-    """The text of a finding in the reader's language."""
+def sentence(found: Finding | NoPlan) -> str:
+    """The text of a finding, or of why there is no plan, in the reader's language."""
     return _(found.text) % dict(found.values)
+
+
+@register.filter
+def clock(at: datetime) -> str:
+    """A local time as 09:00, and with its zone where the clocks show it twice."""
+    return wording.clock(at, at.tzinfo or UTC)

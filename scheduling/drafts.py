@@ -1,0 +1,290 @@
+"""A course before it is booked: rows that the desk can change, on their way between the page and the verbs.
+
+Nothing is kept between requests. The values here are what the page's form carries, and what it shows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import pairwise
+
+from clinic.findings import Finding, Level, worst
+from clinic.models import Chair, OpeningHours, Site, Staff
+from scheduling.booking import Offer, SlotTaken
+from scheduling.protocols.types import Place, VisitShape
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One visit of a draft. `was` is the place it had before it was changed, `others` are the next possible ones."""
+
+    place: Place
+    others: tuple[Place, ...] = ()
+    was: Place | None = None
+    dropped: bool = False
+    taken: bool = False
+
+
+Rows = tuple[Row, ...]
+
+#: The next possible places that a row shows.
+MOST_OTHERS = 2
+
+
+def encode(place: Place) -> str:
+    """A place as a hidden field carries it: time in UTC, chair, prescriber."""
+    return f"{place.starts_at.astimezone(UTC):%Y-%m-%dT%H:%M}/{place.chair}/{place.prescriber}"
+
+
+def decode(text: str) -> Place:
+    """The place that `encode` wrote; raises ValueError for anything else."""
+    instant, chair, prescriber = text.split("/")
+    starts_at = datetime.strptime(instant, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+    if not (chair.isdecimal() and prescriber.isdecimal() and len(chair) < 19 and len(prescriber) < 19):
+        raise ValueError("a chair and a prescriber are numbers")
+    return Place(starts_at, int(chair), int(prescriber))
+
+
+def encode_row(row: Row) -> str:
+    """A row as a hidden field carries it."""
+    fate = "dropped" if row.dropped else "taken" if row.taken else "kept"
+    return " ".join([fate, encode(row.place), encode(row.was) if row.was else "-", *map(encode, row.others)])
+
+
+def decode_row(text: str) -> Row:
+    """The row that `encode_row` wrote; raises ValueError for anything else."""
+    fate, place, was, *others = text.split()
+    if fate not in ("kept", "dropped", "taken") or len(others) > MOST_OTHERS:
+        raise ValueError("no row of a draft")
+    return Row(
+        place=decode(place),
+        others=tuple(map(decode, others)),
+        was=None if was == "-" else decode(was),
+        dropped=fate == "dropped",
+        taken=fate == "taken",
+    )
+
+
+def from_offer(offer: Offer) -> Rows:
+    """The rows of a plan as it was offered."""
+    return tuple(Row(session.place, session.alternatives) for session in offer.sessions)
+
+
+def in_order(rows: Iterable[Row]) -> Rows:
+    """By time, as they are numbered."""
+    return tuple(sorted(rows, key=lambda row: row.place.starts_at))
+
+
+def moved(row: Row, place: Place) -> Row:
+    """The row at another place; the place it leaves is the first of those that are offered next."""
+    others = [other for other in (row.place, *row.others) if other != place]
+    was = row.was or row.place
+    return replace(row, place=place, others=tuple(others[:MOST_OTHERS]), was=None if was == place else was, taken=False)
+
+
+def kept(rows: Rows) -> Rows:
+    """The rows that would be booked."""
+    return tuple(row for row in rows if not row.dropped)
+
+
+def after_loss(rows: Rows, error: SlotTaken) -> Rows:
+    """The rows after a lost race: those that are still free as they were, a replacement in those that are not."""
+    active = kept(rows)
+    free = {row.place for index, row in enumerate(active) if index not in error.taken}
+    offered = error.plans[0].sessions if error.plans else ()
+    fresh = [Row(session.place, session.alternatives) for session in offered if session.place not in free]
+    result = []
+    for row in rows:
+        lost = not row.dropped and row.place not in free
+        if lost and fresh:
+            instead = min(fresh, key=lambda other: abs(other.place.starts_at - row.place.starts_at))
+            fresh.remove(instead)
+            result.append(replace(instead, was=row.place, taken=True))
+        else:
+            result.append(replace(row, taken=lost))
+    return in_order(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A place in words: its local start, when the patient can go home, chair and prescriber."""
+
+    code: str
+    starts_at: datetime
+    home_at: datetime
+    chair: str
+    prescriber: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row as the page shows it. `index` is its place in the form, `number` among those that would be booked."""
+
+    index: int
+    row: Row
+    number: int | None
+    day: int
+    now: Shown
+    was: Shown | None
+    others: tuple[Shown, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def tone(self) -> str:
+        """How the row stands out: the worst of what is found."""
+        if self.row.dropped:
+            return "dropped"
+        if self.row.taken or any(finding.rule == "taken" for finding in self.findings):
+            return "taken"
+        return str(worst(self.findings) or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One day of a plan's strip."""
+
+    x: float
+    width: float
+    middle: float
+    kind: str
+    number: int | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One of up to three plans."""
+
+    label: str
+    chosen: bool
+    done: date
+    last_day: int
+    gaps: tuple[int, int] | None
+    wishes_met: int
+    sessions: int
+    warnings: int
+    overrides: int
+    cells: tuple[Cell, ...]
+    first: date
+
+
+class Names:
+    """What chairs and prescribers of a site are called. Two queries."""
+
+    def __init__(self, site: Site) -> None:
+        self.zone: tzinfo = site.zone
+        self.chairs = {chair.pk: chair.name for chair in Chair.objects.filter(site=site)}
+        self.prescribers = {
+            staff.pk: staff.short_name for staff in Staff.objects.filter(sites=site, is_prescriber=True)
+        }
+
+    def show(self, place: Place, shape: VisitShape) -> Shown:
+        """The place in words, with local times."""
+        starts_at = place.starts_at.astimezone(self.zone)
+        return Shown(
+            code=encode(place),
+            starts_at=starts_at,
+            home_at=(place.starts_at + shape.home_after).astimezone(self.zone),
+            chair=self.chairs.get(place.chair, "-"),
+            prescriber=self.prescribers.get(place.prescriber, "-"),
+        )
+
+
+def lines(
+    rows: Rows, findings: Sequence[Finding], names: Names, shape: VisitShape, first_day: date | None = None
+) -> tuple[Line, ...]:
+    """The rows with what is found about them; a finding stands at the last of its rows, where the desk would move.
+
+    Day numbers count from `first_day`, or from the first row.
+    """
+    blamed: dict[int, list[Finding]] = {}
+    for finding in findings:
+        if finding.sessions:
+            blamed.setdefault(max(finding.sessions), []).append(finding)
+    active = kept(rows)
+    origin = first_day or (active or rows)[0].place.starts_at.astimezone(names.zone).date() if rows else date.min
+    result = []
+    number = 0
+    for index, row in enumerate(rows):
+        mine = () if row.dropped else tuple(blamed.get(number, ()))
+        number += not row.dropped
+        now = names.show(row.place, shape)
+        result.append(
+            Line(
+                index=index,
+                row=row,
+                number=None if row.dropped else number,
+                day=(now.starts_at.date() - origin).days,
+                now=now,
+                was=names.show(row.was, shape) if row.was else None,
+                others=tuple(names.show(other, shape) for other in row.others),
+                findings=mine,
+            )
+        )
+    return tuple(result)
+
+
+def elsewhere(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What is found about no row of its own."""
+    return tuple(finding for finding in findings if not finding.sessions)
+
+
+def cards(offers: Sequence[Offer], label: str, rows: Rows, findings: Sequence[Finding], site: Site) -> tuple[Card, ...]:
+    """The plans to choose from; the chosen one as it stands after changes. One query, for the open weekdays."""
+    open_days = set(OpeningHours.objects.filter(site=site).values_list("weekday", flat=True))
+    result = []
+    for offer in offers:
+        chosen = offer.label == label
+        changed = {row.place for row in kept(rows) if row.was} if chosen else set()
+        places = [row.place for row in kept(rows)] if chosen else [session.place for session in offer.sessions]
+        if places:
+            meets = {session.place: session.meets_wishes for session in offer.sessions}
+            found = findings if chosen else offer.findings
+            result.append(_card(offer.label, places, changed, meets, found, site.zone, open_days, chosen=chosen))
+    return tuple(result)
+
+
+def _card(
+    label: str,
+    places: Sequence[Place],
+    changed: set[Place],
+    meets: Mapping[Place, bool],
+    findings: Sequence[Finding],
+    zone: tzinfo,
+    open_days: set[int],
+    *,
+    chosen: bool,
+) -> Card:
+    dates = [place.starts_at.astimezone(zone).date() for place in places]
+    days = [(day - dates[0]).days for day in dates]
+    gaps = [later - earlier for earlier, later in pairwise(days)]
+    numbers = {day: number for number, day in enumerate(days, start=1)}
+    edited = {place.starts_at.astimezone(zone).date() for place in changed}
+    shown = max(days[-1], 21) + 1
+    width = 308 / shown
+    cells = []
+    for day in range(shown):
+        on = dates[0] + timedelta(days=day)
+        if day in numbers:
+            kind = "edited" if on in edited else "visit-day"
+        else:
+            kind = "day" if on.weekday() in open_days else "shut"
+        number = numbers.get(day)
+        x = round(day * width, 2)
+        cells.append(Cell(x, round(width - 1.5, 2), round(x + width / 2 - 0.75, 2), kind, number, str(number or "")))
+    levels = [finding.level for finding in findings]
+    return Card(
+        label=label,
+        chosen=chosen,
+        done=dates[-1],
+        last_day=days[-1],
+        gaps=(min(gaps), max(gaps)) if gaps else None,
+        wishes_met=sum(meets.get(place, False) for place in places),
+        sessions=len(places),
+        warnings=levels.count(Level.WARN),
+        overrides=levels.count(Level.OVERRIDE),
+        cells=tuple(cells),
+        first=dates[0],
+    )

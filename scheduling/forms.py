@@ -1,0 +1,210 @@
+"""Forms about courses and sessions."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.forms import ClockField, DateField
+from clinic.models import Chair, Site, Staff
+from scheduling import queries
+from scheduling.models import ProtocolVersion
+from scheduling.protocols.types import Place, Wishes
+
+#: More sessions in one proposal are a mistake; the longest built-in phase has eight.
+MOST_SESSIONS = 20
+MOST_AWAY = 6
+LONGEST_AWAY = timedelta(days=120)
+
+WEEKDAYS = [
+    (0, gettext_lazy("Mon")),
+    (1, gettext_lazy("Tue")),
+    (2, gettext_lazy("Wed")),
+    (3, gettext_lazy("Thu")),
+    (4, gettext_lazy("Fri")),
+    (5, gettext_lazy("Sat")),
+    (6, gettext_lazy("Sun")),
+]
+
+
+class ProtocolField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
+    """A protocol by its name."""
+
+    def label_from_instance(self, obj: ProtocolVersion) -> str:
+        return obj.name
+
+
+class PrescriberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
+    """A prescriber as colleagues name them."""
+
+    def label_from_instance(self, obj: Staff) -> str:
+        return f"{obj.title} {obj}".strip()
+
+
+class DayForm(forms.Form):
+    """The board's date picker."""
+
+    date = DateField()
+
+
+def prescribers_of(site: Site) -> QuerySet[Staff]:
+    """Who can be chosen for a visit, or sign an override."""
+    return Staff.objects.filter(sites=site, is_prescriber=True, is_active=True).order_by("last_name", "first_name")
+
+
+class AskForm(forms.Form):
+    """What is asked of the planner: protocol, how many sessions, from when, and the patient's wishes."""
+
+    protocol = ProtocolField(label=gettext_lazy("Protocol"), queryset=ProtocolVersion.objects.none(), empty_label=None)
+    sessions = forms.IntegerField(label=gettext_lazy("Sessions"), min_value=1, max_value=MOST_SESSIONS)
+    earliest = DateField(label=gettext_lazy("Earliest"))
+    weekdays = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("Weekdays wished"),
+        choices=WEEKDAYS,
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    not_before = ClockField(label=gettext_lazy("Not before"), required=False)
+    home_by = ClockField(label=gettext_lazy("Home by"), required=False)
+
+    def __init__(self, *args: Any, running: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if running:
+            del self.fields["protocol"]
+            self.fields["sessions"].required = False
+        else:
+            self.fields["protocol"].queryset = queries.protocols()  # type: ignore[attr-defined]  # declared above
+
+    def wishes(self, away: AwayFormSet) -> Wishes:
+        """What was wished, with the dates on which the patient cannot come."""
+        return Wishes(
+            weekdays=frozenset(self.cleaned_data["weekdays"]),
+            not_before=self.cleaned_data["not_before"],
+            home_by=self.cleaned_data["home_by"],
+            except_dates=frozenset(
+                first + timedelta(days=number)
+                for first, last in away.spans()
+                for number in range((last - first).days + 1)
+            ),
+        )
+
+
+class AwayForm(forms.Form):
+    """Dates on which the patient cannot come, both inclusive; one date alone is one day."""
+
+    first = DateField(label=gettext_lazy("Cannot come from"), required=False)
+    last = DateField(label=gettext_lazy("until"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first, last = data.get("first"), data.get("last")
+        if first and last and last < first:
+            self.add_error("last", ValidationError(_("The last day is before the first.")))
+        if first and last and last - first > LONGEST_AWAY:
+            self.add_error(
+                "last", ValidationError(_("This is longer than four months; plan from a later date instead."))
+            )
+        return data
+
+
+class AwayFormSet(forms.BaseFormSet[AwayForm]):
+    """Several spans; empty ones do not count."""
+
+    def spans(self) -> list[tuple[date, date]]:
+        """First and last day of each."""
+        given = [(form.cleaned_data.get("first"), form.cleaned_data.get("last")) for form in self.forms]
+        return [(first or last, last or first) for first, last in given if first or last]
+
+
+class EditForm(forms.Form):
+    """Another place for one visit: a wall time of the site, a chair, a prescriber."""
+
+    date = DateField(label=gettext_lazy("Date"))
+    start = ClockField(label=gettext_lazy("Start"))
+    chair = forms.ModelChoiceField(label=gettext_lazy("Chair"), queryset=Chair.objects.none(), empty_label=None)
+    prescriber = PrescriberField(label=gettext_lazy("Prescriber"), queryset=Staff.objects.none(), empty_label=None)
+
+    def __init__(self, *args: Any, site: Site, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.site = site
+        chairs = Chair.objects.filter(site=site, active=True).order_by("position", "pk")
+        self.fields["chair"].queryset = chairs  # type: ignore[attr-defined]  # declared above
+        self.fields["prescriber"].queryset = prescribers_of(site)  # type: ignore[attr-defined]  # likewise
+
+    def clean(self) -> dict[str, Any]:
+        """A time that the site's clocks skip is refused; of one that they show twice, the first is meant."""
+        data = super().clean() or {}
+        if "date" in data and "start" in data:
+            wall = datetime.combine(data["date"], data["start"], self.site.zone)
+            if wall.astimezone(UTC).astimezone(self.site.zone).replace(tzinfo=None) != wall.replace(tzinfo=None):
+                self.add_error(
+                    "start", ValidationError(_("There is no such time on this date: the clocks go forward then."))
+                )
+            data["starts_at"] = wall.astimezone(UTC)
+        return data
+
+    @property
+    def place(self) -> Place:
+        """What was chosen; the form has to be valid."""
+        data = self.cleaned_data
+        return Place(data["starts_at"], data["chair"].pk, data["prescriber"].pk)
+
+    @staticmethod
+    def values(place: Place, site: Site) -> dict[str, Any]:
+        """A place as the form's initial values."""
+        local = place.starts_at.astimezone(site.zone)
+        return {"date": local.date(), "start": local.time(), "chair": place.chair, "prescriber": place.prescriber}
+
+
+class SignForm(forms.Form):
+    """A prescriber passes over rules, on the page of whoever is signed in."""
+
+    prescriber = PrescriberField(
+        label=gettext_lazy("Prescriber"), queryset=Staff.objects.none(), empty_label=gettext_lazy("Choose")
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason (kept with the course, cannot be changed)"),
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    password = forms.CharField(
+        label=gettext_lazy("Password of the prescriber"),
+        required=False,
+        max_length=500,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, site: Site, actor: Staff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["prescriber"].queryset = prescribers_of(site)  # type: ignore[attr-defined]  # declared above
+        if actor.is_prescriber:
+            self.initial.setdefault("prescriber", actor.pk)
+
+
+class ReasonForm(forms.Form):
+    """Why something is given up."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    request_id = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class MaintenanceForm(ReasonForm):
+    """A clinician's decision to begin maintenance. `pass_over` is asked once it is known to break a rule."""
+
+    interval_days = forms.IntegerField(label=gettext_lazy("Days between visits"), min_value=1, max_value=90)
+    pass_over = forms.BooleanField(label=gettext_lazy("I pass over this for the same reason"), required=False)
+
+
+AwayForms = forms.formset_factory(AwayForm, formset=AwayFormSet, extra=1, max_num=MOST_AWAY, validate_max=True)

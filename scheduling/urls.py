@@ -1,0 +1,24 @@
+"""Addresses of the pages about courses and sessions."""
+
+from django.urls import path, register_converter
+
+from clinic.converters import DateConverter
+from scheduling.views import board, courses, new_course, sessions, worklist
+
+register_converter(DateConverter, "date")
+
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("board/<date:day>/", board.board, name="board-day"),
+    path("patients/<int:patient_id>/course/new/", new_course.new_course, name="new-course"),
+    path("courses/<int:course_id>/", courses.course, name="course"),
+    path("courses/<int:course_id>/add/", new_course.add_sessions, name="course-add"),
+    path("courses/<int:course_id>/confirm/", courses.confirm, name="course-confirm"),
+    path("courses/<int:course_id>/cancel/", courses.cancel, name="course-cancel"),
+    path("courses/<int:course_id>/decide/", courses.decide, name="course-decide"),
+    path("sessions/<int:session_id>/move/", sessions.move, name="session-move"),
+    path("sessions/<int:session_id>/cancel/", sessions.cancel, name="session-cancel"),
+    path("sessions/<int:session_id>/confirm/", sessions.confirm, name="session-confirm"),
+    path("worklist/", worklist.worklist, name="worklist"),
+    path("worklist/<int:task_id>/acknowledge/", worklist.acknowledge, name="acknowledge"),
+]

@@ -3,11 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from clinic import health
+from clinic import health, signin
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
+    path("sign-in/", signin.sign_in, name="sign-in"),
+    path("sign-out/", signin.sign_out, name="sign-out"),
+    path("password/", signin.change_password, name="change-password"),
+    path("site/", signin.choose_site, name="choose-site"),
     path("admin/", admin.site.urls),
+    path("", include("patients.urls")),
+    path("", include("scheduling.urls")),
     path("api/v1/", include("scheduling.api.urls")),
 ]
 

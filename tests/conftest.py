@@ -7,9 +7,11 @@ makes a database of its own there.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import django
 import pytest
+import time_machine
 
 from clinic.local import places, services
 
@@ -24,6 +26,15 @@ if STARTED not in os.environ:
 
 servers = services.needed(places.var(), durable=False)
 django.setup()
+
+
+@pytest.fixture
+def at_now() -> Iterator[None]:
+    """The clock stands at the factories' NOW: for what goes through views, endpoints and tasks."""
+    from tests.factories import NOW  # its models need Django set up
+
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,24 +6,27 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clinic.serializers import MOST_ROWS, Choice, Clock, Day, Flag, Id, Instant, Reference, RequestId, Text, Whole
 from patients.models import Patient
 from scheduling import queries
-from scheduling.models import Course, PhaseChoice
+from scheduling.models import Course, PhaseChoice, ProtocolVersion
 
 #: The phases whose rules are about dates alone.
 PATTERN_PHASES = ["initial", "maintenance"]
 
 
-class ProtocolByCode(Text):
+@extend_schema_field(OpenApiTypes.STR)
+class ProtocolByCode(serializers.Field[Any, Any, Any, Any]):
     """The code of a protocol, as the version of it that courses are booked by now."""
 
     default_error_messages = {"unknown": gettext_lazy("There is no protocol with this code.")}
 
-    def to_internal_value(self, data: object) -> Any:
-        code = super().to_internal_value(data)
+    def to_internal_value(self, data: object) -> ProtocolVersion:
+        code = Text(max_length=60).run_validation(data)
         version = queries.protocols().filter(code=code).first()
         if version is None:
             self.fail("unknown")
@@ -77,7 +80,7 @@ class ProposeIn(serializers.Serializer[Any]):
 
     site = Id(required=False)
     patient = Reference(queryset=Patient.objects.all(), required=False)
-    protocol = ProtocolByCode(required=False, max_length=60)
+    protocol = ProtocolByCode(required=False)
     course = Reference(queryset=Course.objects.select_related("site", "patient", "protocol"), required=False)
     phase = Choice(choices=PhaseChoice.values, allow_null=True, default=None)
     earliest = Day(allow_null=True, default=None)
@@ -102,7 +105,7 @@ class CourseIn(serializers.Serializer[Any]):
     """A whole course to be booked, or held."""
 
     patient = Reference(queryset=Patient.objects.all())
-    protocol = ProtocolByCode(max_length=60)
+    protocol = ProtocolByCode()
     sessions: Any = serializers.ListSerializer(child=RowIn(), allow_empty=False, max_length=MOST_ROWS)
     override = OverrideIn(allow_null=True, default=None)
     hold = Flag(default=False)

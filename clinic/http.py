@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -70,6 +70,12 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
         here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]  # likewise
         return HttpResponseClientRedirect(redirect_to_login(here).url)
     return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+
+
+def go(request: HttpRequest, to: str, *args: object) -> HttpResponse:
+    """Lead to another page; htmx, which would put that page into this one, is told to load it."""
+    url = resolve_url(to, *args)
+    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)  # type: ignore[attr-defined]  # set by HtmxMiddleware
 
 
 def page_or_partial(

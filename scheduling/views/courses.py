@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
 from clinic.errors import DomainError, RulesBroken
-from clinic.findings import Finding, Level
+from clinic.findings import Finding, Level, worst
 from clinic.forms import add_error
 from clinic.http import actor, page
 from clinic.permissions import Verb
@@ -36,6 +36,11 @@ class Row:
     findings: tuple[Finding, ...]
     movable: bool
     confirmable: bool
+
+    @property
+    def tone(self) -> str:
+        """How the findings' row stands out."""
+        return str(worst(self.findings) or "")
 
 
 @page(GET=Verb.SEE)

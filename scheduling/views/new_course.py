@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
 from clinic.errors import DomainError
-from clinic.http import actor, page, site_of
+from clinic.http import actor, go, page, site_of
 from clinic.permissions import Verb
 from patients.models import Patient
 from scheduling import booking
@@ -41,7 +41,7 @@ def new_course(request: HttpRequest, patient_id: int) -> HttpResponse:
         desk.refused(error)
         return desk.render("courses/new.html")
     _say(request, len(desk.places), held=desk.holds)
-    return redirect("course", change.course.pk)
+    return go(request, "course", change.course.pk)
 
 
 @sensitive_post_parameters()
@@ -65,7 +65,7 @@ def add_sessions(request: HttpRequest, course_id: int) -> HttpResponse:
         desk.refused(error)
         return desk.render("courses/add.html")
     _say(request, len(desk.places), held=False)
-    return redirect("course", course.pk)
+    return go(request, "course", course.pk)
 
 
 def _say(request: HttpRequest, count: int, *, held: bool) -> None:

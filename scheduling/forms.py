@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -119,8 +119,13 @@ class AwayFormSet(forms.BaseFormSet[AwayForm]):
 
     def spans(self) -> list[tuple[date, date]]:
         """First and last day of each."""
-        given = [(form.cleaned_data.get("first"), form.cleaned_data.get("last")) for form in self.forms]
-        return [(first or last, last or first) for first, last in given if first or last]
+        result = []
+        for form in self.forms:
+            first: date | None = form.cleaned_data.get("first")
+            last: date | None = form.cleaned_data.get("last")
+            if earlier := first or last:
+                result.append((earlier, last or earlier))
+        return result
 
 
 class EditForm(forms.Form):
@@ -207,4 +212,7 @@ class MaintenanceForm(ReasonForm):
     pass_over = forms.BooleanField(label=gettext_lazy("I pass over this for the same reason"), required=False)
 
 
-AwayForms = forms.formset_factory(AwayForm, formset=AwayFormSet, extra=1, max_num=MOST_AWAY, validate_max=True)
+AwayForms = cast(
+    "type[AwayFormSet]",
+    forms.formset_factory(AwayForm, formset=AwayFormSet, extra=1, max_num=MOST_AWAY, validate_max=True),
+)

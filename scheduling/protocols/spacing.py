@@ -6,6 +6,7 @@ by 24. Spans are inclusive, gaps are start to start, a month is a calendar month
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from itertools import groupby, pairwise
@@ -66,11 +67,11 @@ def judge(
     Raises ValueError for a naive time.
     """
     rows = []
-    place = 0
+    counted: Counter[Phase] = Counter()
     for spot in sorted(sessions, key=_by_time):
         local = spot.starts_at.astimezone(zone)
-        place += spot.counts
-        number = place if spot.number is None and spot.counts else spot.number
+        counted[spot.phase] += spot.counts
+        number = counted[spot.phase] if spot.number is None and spot.counts else spot.number
         month = local.year * 12 + local.month - 1
         seconds = spot.starts_at.timestamp()
         rows.append(_Row(spot.ref, number, local.toordinal(), seconds, month, spot.phase, spot.counts))

@@ -123,7 +123,7 @@ class Spot:
 
     `ref` is an index in a proposal or a session's id. `counts` is false for sessions that stand in the calendar
     of the patient but belong to another course or phase: only gaps and dates are judged against them.
-    `number` is how people call the session; None: its place by time among those that count.
+    `number` is how people call the session; None: its place by time among those of its phase that count.
     """
 
     ref: int

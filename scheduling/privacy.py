@@ -85,9 +85,9 @@ WORDS = (
 CAPITALS = ("REMS",)
 
 
-def _words(patterns: Iterable[str], flags: int = 0) -> re.Pattern[str]:
+def _words(patterns: Iterable[str]) -> re.Pattern[str]:
     """The patterns where no letter and no digit touches them; an underscore, as in a link, parts words."""
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(patterns)})(?![^\W_])", flags)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(patterns)})(?![^\W_])")
 
 
 _STEMS = re.compile("|".join(STEMS))
@@ -113,8 +113,10 @@ def find(text: str) -> tuple[str, ...]:
 
     Entities of HTML and the escapes of links are read, characters that are not seen are left out.
     """
-    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKD", _unescape(text)))
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    plain = _unescape(text)
+    if not plain.isascii():
+        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKD", plain))
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
     small = plain.lower()
     found = [(match.start(), match.group()) for pattern in (_STEMS, _WORDS) for match in pattern.finditer(small)]
     found += [(match.start(), match.group()) for match in _CAPITALS.finditer(plain)]
@@ -123,7 +125,9 @@ def find(text: str) -> tuple[str, ...]:
 
 def find_values(text: str, values: Iterable[str]) -> tuple[str, ...]:
     """Which of a patient's own values (record number, birth date) stand in a text; letters and digits part them."""
-    return tuple(value for value in values if value and _words([re.escape(value)], re.IGNORECASE).search(text))
+    small = text.lower()
+    there = [value for value in values if value and value.lower() in small]
+    return tuple(value for value in there if _words([re.escape(value.lower())]).search(small))
 
 
 def examine(message: EmailMessage, *, values: Iterable[str] = (), recipient: str = "") -> tuple[Hit, ...]:

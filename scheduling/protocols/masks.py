@@ -21,6 +21,9 @@ Interval = tuple[datetime, datetime]
 
 CELL = timedelta(minutes=GRID_MINUTES)
 
+#: How long after midnight each cell begins; a date has fewer.
+_AFTER = tuple(CELL * cell for cell in range(160))
+
 #: Cells of a date on which the clocks do not change.
 DAY_CELLS = 1440 // GRID_MINUTES
 
@@ -87,13 +90,14 @@ class OnShift(NamedTuple):
 class Starts(NamedTuple):
     """Where a visit can start on a date: `any` with some chair and prescriber, `prescribers` with each of them.
 
-    `chairs` and `free` are lanes: cells from which a chair is free long enough, and its free cells.
+    `chairs` are lanes, the cells from which a chair is free long enough, in three rows: without a gap to what is
+    before and after the visit, without one on at least one side, and all. `lanes` says where a chair's lane begins.
     """
 
     any: int
     prescribers: Mapping[int, int]
-    chairs: int
-    free: int
+    chairs: tuple[int, int, int]
+    lanes: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,11 +141,15 @@ class DayMask:
         some = 0
         for starts in prescribers.values():
             some |= starts
-        return Starts(some, prescribers, chairs, self.free) if some else _NO_STARTS
+        if not some:
+            return _NO_STARTS
+        before, after = self.free << 1, self.free >> needs.chair
+        rows = (chairs & ~(before | after), chairs & ~(before & after), chairs)
+        return Starts(some, prescribers, rows, {chair: LANE * lane for lane, chair in enumerate(self.chairs)})
 
     def instant(self, cell: int) -> datetime:
         """When the cell begins, in UTC."""
-        return self.origin + CELL * cell
+        return self.origin + _AFTER[cell]
 
     def chair_at(self, needs: Needs, cell: int, prefer: int | None = None) -> int:
         """The chair for a visit that starts in this cell, among those free long enough.
@@ -150,18 +158,17 @@ class DayMask:
         one, else the first. Raises ValueError where no chair is free.
         """
         starts = self.starts(needs)
-        ones = _ones(len(self.chairs))
-        able = starts.chairs >> cell & ones
-        before, after = (starts.free << 1) >> cell & ones, starts.free >> (cell + needs.chair) & ones
-        best = able & ~(before | after) or able & ~(before & after) or able
+        lanes = _ones(len(self.chairs), cell)
+        both, either, free = starts.chairs
+        best = both & lanes or either & lanes or free & lanes
         if not best:
             raise ValueError(f"no chair is free from cell {cell} of {self.date}")
-        if prefer is not None and prefer in self.chairs and best >> LANE * self.chairs.index(prefer) & 1:
+        if prefer is not None and (lane := starts.lanes.get(prefer)) is not None and best & 1 << lane + cell:
             return prefer
         return self.chairs[((best & -best).bit_length() - 1) // LANE]
 
 
-_NO_STARTS = Starts(0, {}, 0, 0)
+_NO_STARTS = Starts(0, {}, (0, 0, 0), {})
 
 
 def build_day(
@@ -268,7 +275,9 @@ def local_day(day: date, zone: tzinfo) -> tuple[datetime, Clock]:
         return shown // GRID_MINUTES - cell
 
     jump = next((cell for cell in range(cells) if ahead(cell)), cells)
-    return origin, Clock(cells, jump, ahead(jump)) if jump < cells else Clock(cells)
+    return origin, Clock(cells, jump, ahead(jump)) if jump < cells else (
+        REGULAR if cells == DAY_CELLS else Clock(cells)
+    )
 
 
 def runs(mask: int, length: int) -> int:
@@ -301,10 +310,10 @@ def _fold(lanes: int, count: int) -> int:
     return lanes & _LANE_MASK
 
 
-@lru_cache(maxsize=256)
-def _ones(count: int) -> int:
-    """The lowest bit of every lane."""
-    return pack([1] * count)
+@lru_cache(maxsize=4096)
+def _ones(count: int, cell: int) -> int:
+    """This cell of every lane."""
+    return pack([1] * count) << cell
 
 
 def _cells_up(minutes: int) -> int:

@@ -78,9 +78,11 @@ class Task:
 
     `standing` are the days of the sessions that stand in this phase; new ones may lie before, between and after
     them. `starts` are the possible starts of every day as cells, too near to no session that stands; `wished` those
-    that meet the wishes. `midnights` are the days' beginnings in cells of elapsed time. `months` number the days'
-    months, `stood` counts the sessions that stand in them. With `span` the phase counts from its first session and
-    `preferred` are day numbers of all its sessions; else `preferred` are the aimed days of the new ones.
+    that meet the wishes. With `relative` the phase counts its days from its first session: `preferred` are day
+    numbers of all its sessions, and it begins from `first_day` until `first_until`; else `preferred` are the aimed
+    days of the new sessions. `gaps` are the preferred ones. `months` number the days' months, `stood` counts the
+    sessions that stand in each. From `free_gap` days on the hours of `gap-min` cannot bind; where they can,
+    `midnights` are the days' beginnings in cells of elapsed time, none before `cells`.
     """
 
     count: int
@@ -135,17 +137,28 @@ class _Search:
         self.step = self._step_with_state if self.timed or task.rules.month else self._step
         self.gaps = _gap_costs(aim, task.rules, task.gaps, task.sessions)
         self.offs = _off_costs(aim)
+        #: What is still to come at least after the first session, and by first days where that is known.
+        self.rest = 0 if task.standing else aim.last * task.rules.gap * (task.sessions - 1)
+        self.floors: dict[int, int] = {}
+        self.rows: dict[int, tuple[int, ...]] = {}
 
     def bounds(self) -> Iterator[int]:
         """Ever wider limits of cost to search within. The first mostly holds the best choice and leaves little to
         look at; the last excludes nothing."""
         task, aim = self.task, self.aim
         if aim.last:
-            last = self._soonest_end() if task.relative else task.preferred[-1] + 7
-            if last is not None:
-                yield aim.last * (last + 1) - 1
+            last = self._soonest_end() if task.relative else task.preferred[-1]
+            for slack in (0, 3, 7):
+                yield aim.last * (last + slack + 1) - 1
         else:
             yield 7 * (aim.off + 3 * aim.square)
+        if task.relative and not task.standing and aim.unmet > aim.warn:
+            self.rows = self._wished_rows()
+            self.floors = {
+                first: aim.unmet * self._fewest_unmet(first, task.count, first) for first, _ in self._firsts()
+            }
+            for unmet in range(min(self.floors.values(), default=0), aim.unmet * task.count, aim.unmet):
+                yield unmet + aim.unmet - 1
         yield NOTHING - 1
 
     def within(self, bound: int) -> Choice | None:
@@ -154,42 +167,65 @@ class _Search:
             return self._chain(self._firsts(), NEVER, bound)
         best = None
         for first, cost in self._firsts():
-            if cost <= bound and (found := self._chain([(first, cost)], first, bound)):
+            if cost + self.rest + self.floors.get(first, 0) > bound:
+                continue
+            if found := self._chain([(first, cost)], first, bound):
                 best = found
                 bound = best.cost - 1
         return best
 
-    def _firsts(self) -> list[tuple[int, int]]:
-        """The days on which the phase can begin, with what they cost."""
+    def _firsts(self) -> Iterator[tuple[int, int]]:
+        """The days on which the phase can begin, with what that costs beside the wishes."""
         task, aim = self.task, self.aim
         aimed = task.first_day if task.relative else task.preferred[0]
         until = min(task.first_until, task.standing[0] - 1) if task.standing else task.first_until
-        firsts = [
-            (
-                day,
-                miss + aim.last * day + aim.first * abs(day - aimed) + (0 if task.relative else self.offs[day - aimed]),
-            )
-            for day, miss in self.candidates[: bisect_right(self.days, until)]
-        ]
+        for day in self.days[: bisect_right(self.days, until)]:
+            off = 0 if task.relative else self.offs[day - aimed]
+            yield day, aim.last * day + aim.first * abs(day - aimed) + off
         if task.standing:
-            firsts.append((task.standing[0], aim.last * task.standing[0]))
-        return firsts
+            yield task.standing[0], aim.last * task.standing[0]
 
-    def _soonest_end(self) -> int | None:
-        """A day before which no choice ends: from the first day on, always the next day that keeps the gap."""
-        day = -self.task.rules.gap
-        for _ in range(self.task.count):
-            at = bisect_left(self.days, day + self.task.rules.gap)
-            if at == len(self.days):
-                return None
-            day = self.days[at]
-        return max(day, self.last_standing)
+    def _soonest_end(self) -> int:
+        """A day before which no choice of days without warnings ends."""
+        task = self.task
+        day, least = 0, 0
+        for _ in range(task.count):
+            at = bisect_left(self.days, least)
+            if at < len(self.days):
+                day = self.days[at]
+                least = day + task.rules.gap
+        return max([day, self.last_standing, *[first + task.rules.last_from for first in self.days[:1]]])
+
+    def _wished_rows(self) -> dict[int, tuple[int, ...]]:
+        """For every day the most days that meet the wishes from it on and keep the gap: always the next one."""
+        rows: dict[int, tuple[int, ...]] = {}
+        row: tuple[int, ...] = ()
+        for day in reversed(self.days):
+            if day in self.task.wished:
+                at = bisect_left(self.days, day + self.task.rules.gap)
+                row = (day, *(rows[self.days[at]] if at < len(self.days) else ()))[: self.task.count]
+            rows[day] = row
+        return rows
+
+    def _fewest_unmet(self, day: int, sessions: int, anchor: int) -> int:
+        """How many of so many sessions at least do not meet the wishes, from this day to the end of the phase."""
+        at = bisect_left(self.days, day)
+        row = self.rows[self.days[at]] if at < len(self.days) else ()
+        return max(0, sessions - bisect_right(row, anchor + self.task.rules.span))
 
     def _chain(self, firsts: Iterable[tuple[int, int]], anchor: int, bound: int) -> Choice | None:
         """The best choice that begins on one of these days; `anchor` is day 0 of the phase, NEVER without `span`."""
-        layer = {state: cost for first, base in firsts for state, cost in self._enter(first, base) if cost <= bound}
-        trail: list[dict[int, int]] = []
+        standing = self.task.standing
+        layer = {
+            state: cost
+            for first, base in firsts
+            for state, cost in (((first, base),) if first in standing else self._enter(first, base))
+            if cost <= bound
+        }
+        trail: list[Layer] = []
         for index in range(1, self.task.sessions):
+            if not layer:
+                return None
             layer, came = self.step(layer, index, anchor, bound)
             trail.append(came)
         ends = [
@@ -197,7 +233,7 @@ class _Search:
             for state, cost in layer.items()
             if state & _DAY >= self.last_standing
         ]
-        cost, state = min(ends, default=(bound + 1, 0))
+        cost, state = min(ends, default=(NOTHING, 0))
         if cost > bound:
             return None
         days = [state & _DAY]
@@ -211,30 +247,36 @@ class _Search:
         rules = self.task.rules
         return 0 if anchor == NEVER or rules.last_from <= day - anchor <= rules.last_to else self.aim.warn
 
-    def _window(self, day: int, index: int, anchor: int) -> tuple[int, int, int, int]:
-        """Where the session after one on this day can go: from and up to which candidate, the day preferred for it,
-        and the next standing session, before which it has to lie, or NEVER."""
+    def _room(self, day: int, index: int, anchor: int) -> tuple[int, int, int]:
+        """Where a session after one on this day can be: up to which day, which one is preferred for it, and the next
+        standing session, before which it has to be, or NEVER."""
         task = self.task
-        rules = task.rules
-        if not task.standing:
-            after, passed, last = NEVER, 0, anchor + rules.span - rules.gap * (task.sessions - 1 - index)
-        else:
-            passed = bisect_right(task.standing, day)
-            after = task.standing[passed] if passed < len(task.standing) else NEVER
-            last = min(anchor + rules.span, after - 1)
-        preferred = (
-            anchor + task.preferred[index] if task.relative else task.preferred[min(index - passed, task.count - 1)]
-        )
-        return bisect_left(self.days, day + rules.gap), bisect_right(self.days, last), preferred, after
+        passed = bisect_right(task.standing, day)
+        after = task.standing[passed] if passed < len(task.standing) else NEVER
+        if task.relative:
+            return min(anchor + task.rules.span, after - 1), anchor + task.preferred[index], after
+        return after - 1, task.preferred[min(index - passed, task.count - 1)], after
 
     def _step(self, layer: Layer, index: int, anchor: int, bound: int) -> tuple[Layer, Layer]:
         """From the states of one session to those of the next, where a state is a day and nothing else: the least
         costs, and the states they come from."""
         reached: Layer = {}
         came: Layer = {}
-        gaps, offs = self.gaps[index - 1], self.offs
+        task, days, gaps, offs = self.task, self.days, self.gaps[index - 1], self.offs
+        gap = task.rules.gap
+        longest = task.rules.long_gap if bound < self.aim.warn else NEVER
+        if not task.standing:
+            later_ones = gap * (task.sessions - 1 - index)
+            bound -= self.aim.last * later_ones
+            last, preferred, after = self._room(-1, index, anchor)
+            last -= later_ones
+        left = task.sessions - index
         for day, cost in layer.items():
-            start, stop, preferred, after = self._window(day, index, anchor)
+            if task.standing:
+                last, preferred, after = self._room(day, index, anchor)
+            if self.rows and cost + self.aim.unmet * self._fewest_unmet(day + gap, left, anchor) > bound:
+                continue
+            start, stop = bisect_left(days, day + gap), bisect_right(days, min(last, day + longest))
             for later, miss in self.candidates[start:stop]:
                 total = cost + gaps[later - day] + miss + offs[later - preferred]
                 if total <= bound and total < reached.get(later, NOTHING):
@@ -251,17 +293,17 @@ class _Search:
         """The same where a state is more than a day."""
         reached: Layer = {}
         came: Layer = {}
-        gaps, offs = self.gaps[index - 1], self.offs
+        days, gaps, offs, months = self.days, self.gaps[index - 1], self.offs, self.task.months
         for state, cost in layer.items():
             day = state & _DAY
-            start, stop, preferred, after = self._window(day, index, anchor)
+            last, preferred, after = self._room(day, index, anchor)
             nexts = [
                 (entered, total)
-                for later in self.days[start:stop]
+                for later in days[bisect_left(days, day + self.task.rules.gap) : bisect_right(days, last)]
                 for entered, total in self._enter(later, cost + gaps[later - day] + offs[later - preferred], state)
             ]
             if after != NEVER:
-                crowd = state & _CROWD if self.task.months[day] == self.task.months[after] else 0
+                crowd = state & _CROWD if months.get(day) == months.get(after) else 0
                 nexts.append((after | crowd, cost + self._to_standing(day, after, index)))
             for entered, total in nexts:
                 if total <= bound and total < reached.get(entered, NOTHING):
@@ -294,6 +336,7 @@ class _Search:
         midnight = task.midnights[day]
         least = 0
         if state is not None and day - (state & _DAY) < task.free_gap:
+            # A standing session is at 0, before all midnights: what is too near to it is no start at all.
             least = max(0, (state >> _START_SHIFT) + rules.cells - midnight)
         first = _first_from(task.starts[day], least)
         wished = _first_from(task.wished.get(day, 0), least)

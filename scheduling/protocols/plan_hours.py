@@ -17,14 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from scheduling.protocols.masks import CELL, DAY_CELLS, DayMask
+from scheduling.protocols.masks import CELL, DAY_CELLS, REGULAR, DayMask
 
 #: Hours that a clock can show, with the hour after midnight to which a date can be turned back.
 _WALL = DAY_CELLS + 12
 
 _UNMET = 1 << 24
 _OFF = 1 << 8
-_NOTHING = 1 << 60
 
 
 class Visit(NamedTuple):
@@ -64,17 +63,15 @@ def choose_hours(
     common = (1 << _WALL) - 1
     for wall in standing:
         common &= 1 << wall
-    walls = []
     for visit in visits:
-        best = visit.wished or visit.starts
-        clock = visit.day.clock
-        common &= clock.to_wall(best)
-        walls.append({prescriber: clock.to_wall(best & mask) for prescriber, mask in visit.prescribers.items()})
+        common &= visit.day.clock.to_wall(visit.wished or visit.starts)
     if common:
-        crew = _main_prescriber(visits, walls, common, usual)
+        crew = _main_prescriber(visits, [_walls(visit) for visit in visits], common, usual)
         hours = tuple([_hour_at(visit, crew.hour, crew.prescriber) for visit in visits])
         if apart is None or _are_apart(visits, hours, apart):
             return hours
+    if apart is None:
+        return _nearest_hours(visits, standing, usual)
     return _Trial(visits, standing, apart).best(usual)
 
 
@@ -83,6 +80,20 @@ def least_loaded(visit: Visit, cell: int) -> int:
     load = visit.day.load
     able = [prescriber for prescriber, mask in visit.prescribers.items() if mask >> cell & 1]
     return min(able, key=lambda prescriber: load.get(prescriber, 0))
+
+
+def _walls(visit: Visit) -> Mapping[int, int]:
+    """The prescribers' start cells, at best those that meet the wishes, by what the clock shows."""
+    clock = visit.day.clock
+    if clock is REGULAR:
+        return visit.prescribers  # a superset will do: what is common to all days is among the best
+    best = visit.wished or visit.starts
+    return {prescriber: clock.to_wall(best & mask) for prescriber, mask in visit.prescribers.items()}
+
+
+def _prescribers(visits: Iterable[Visit]) -> dict[int, None]:
+    """All of them, each once."""
+    return dict.fromkeys(prescriber for visit in visits for prescriber in visit.prescribers)
 
 
 def _load(visits: Iterable[Visit], prescriber: int) -> int:
@@ -101,7 +112,7 @@ def _main_prescriber(
         if hours:
             crews.append(_Crew(0, prescriber != usual, _load(visits, prescriber), _lowest(hours), prescriber))
     if not crews:
-        for prescriber in dict.fromkeys(prescriber for wall in walls for prescriber in wall):
+        for prescriber in _prescribers(visits):
             most = [common]  # most[n]: hours at which the prescriber has time on at least n days
             for wall in walls:
                 hours = wall.get(prescriber, 0)
@@ -116,7 +127,11 @@ def _main_prescriber(
 
 def _hour_at(visit: Visit, wall: int, main: int) -> Hour:
     """The visit at this hour of the clock, with the main prescriber if he or she has time."""
-    cells = visit.day.clock.to_cells(1 << wall) & (visit.wished or visit.starts)
+    return _hour_in(visit, visit.day.clock.to_cells(1 << wall) & (visit.wished or visit.starts), main)
+
+
+def _hour_in(visit: Visit, cells: int, main: int) -> Hour:
+    """The first of the cells, if possible one in which the main prescriber has time."""
     with_main = cells & visit.prescribers.get(main, 0)
     cell = _lowest(with_main or cells)
     return Hour(cell, main if with_main else least_loaded(visit, cell))
@@ -127,10 +142,64 @@ def _are_apart(visits: Sequence[Visit], hours: Sequence[Hour], apart: int) -> bo
     return all(later - earlier >= CELL * apart for earlier, later in pairwise(starts))
 
 
-class _Trial:
-    """Every hour tried, for days that have none in common or whose starts have to be kept apart."""
+def _nearest_hours(visits: Sequence[Visit], standing: Sequence[int], usual: int | None) -> tuple[Hour, ...]:
+    """The best hours where the days have none in common."""
+    masks = [visit.wished or visit.starts for visit in visits]
+    crews = []
+    offs = _offs(visits, masks, standing)
+    least = min(offs.values())
+    for hour in [hour for hour, off in offs.items() if off == least]:
+        nearest = [_nearest(visit, mask, hour) for visit, mask in zip(visits, masks, strict=True)]
+        for prescriber in _prescribers(visits):
+            away = sum(
+                [not cells & visit.prescribers.get(prescriber, 0) for visit, cells in zip(visits, nearest, strict=True)]
+            )
+            crews.append(_Crew(away, prescriber != usual, _load(visits, prescriber), hour, prescriber))
+    crew = min(crews)
+    return tuple(
+        [
+            _hour_in(visit, _nearest(visit, mask, crew.hour), crew.prescriber)
+            for visit, mask in zip(visits, masks, strict=True)
+        ]
+    )
 
-    def __init__(self, visits: Sequence[Visit], standing: Sequence[int], apart: int | None) -> None:
+
+def _nearest(visit: Visit, mask: int, hour: int) -> int:
+    """The cells of the mask that are nearest to the hour: at most one before it and one after it, or twice that."""
+    clock = visit.day.clock
+    wall = clock.to_wall(mask)
+    later, earlier = wall >> hour, wall & ((1 << hour) - 1)
+    up = _lowest(later) if later else _WALL
+    down = hour - earlier.bit_length() + 1 if earlier else _WALL
+    near = 1 << hour + up if up <= down else 0
+    if down <= up:
+        near |= 1 << hour - down
+    return clock.to_cells(near) & mask
+
+
+def _offs(visits: Sequence[Visit], masks: Sequence[int], standing: Sequence[int]) -> dict[int, int]:
+    """For every hour worth a thought, by how many cells the sessions are off it at least."""
+    walls = [visit.day.clock.to_wall(mask) for visit, mask in zip(visits, masks, strict=True)]
+    walls += [1 << wall for wall in standing]
+    first, stop = min(map(_lowest, walls)), max(wall.bit_length() for wall in walls)
+    rows = []
+    for wall in walls:
+        row = []
+        off = _WALL
+        for hour in range(first, stop):
+            off = 0 if wall >> hour & 1 else off + 1
+            row.append(off)
+        for index in range(len(row) - 1, -1, -1):
+            off = min(row[index], off + 1)
+            row[index] = off
+        rows.append(row)
+    return dict(enumerate(map(sum, zip(*rows, strict=True)), first))
+
+
+class _Trial:
+    """The best hours of visits whose starts have to be `apart` cells apart: every hour tried, promising ones first."""
+
+    def __init__(self, visits: Sequence[Visit], standing: Sequence[int], apart: int) -> None:
         self.visits = visits
         self.standing = standing
         self.apart = apart
@@ -142,46 +211,36 @@ class _Trial:
 
     def best(self, usual: int | None) -> tuple[Hour, ...]:
         """The best hours of all, by the module's order."""
-        equals = self._best_hours()
-        best: tuple[_Crew, tuple[Hour, ...]] | None = None
-        for prescriber in dict.fromkeys(prescriber for visit in self.visits for prescriber in visit.prescribers):
-            load = _load(self.visits, prescriber)
-            for hour in equals:
-                if found := self._chain(hour, prescriber):
-                    crew = _Crew(found[0] % _OFF, prescriber != usual, load, hour, prescriber)
-                    if best is None or crew < best[0]:
-                        best = crew, found[1]
-        if best is None:
+        hours = self._best_hours()
+        trials = [
+            (_Crew(found[0] % _OFF, prescriber != usual, _load(self.visits, prescriber), hour, prescriber), found[1])
+            for prescriber in _prescribers(self.visits)
+            for hour in hours
+            if (found := self._chain(hour, prescriber))
+        ]
+        if not trials:
             raise ValueError("no hours keep the visits apart")
-        return best[1]
+        return min(trials)[1]
 
     def _best_hours(self) -> list[int]:
         """The hours of the clock that the sessions can keep to best."""
-        equals: list[int] = []
-        least = _NOTHING
-        for bound, hour in sorted((self._bound(hour), hour) for hour in range(_WALL)):
-            if equals and bound > least % _UNMET // _OFF:
+        best: list[int] = []
+        least = 0
+        for bound, hour in sorted((off, hour) for hour, off in _offs(self.visits, self.masks, self.standing).items()):
+            if best and bound > least % _UNMET // _OFF:
                 break
-            found = self._chain(hour, None)
-            cost = found[0] if found else _NOTHING
-            if cost < least:
-                least = cost
-                equals.clear()
-            if found and cost == least:
-                equals.append(hour)
-        return equals
-
-    def _bound(self, hour: int) -> int:
-        """Cells by which the sessions are off this hour at least."""
-        off = sum([abs(wall - hour) for wall in self.standing])
-        for visit, mask in zip(self.visits, self.masks, strict=True):
-            off += _distance(visit.day.clock.to_wall(mask), hour)
-        return off
+            if found := self._chain(hour, None):
+                if not best or found[0] < least:
+                    least = found[0]
+                    best.clear()
+                if found[0] == least:
+                    best.append(hour)
+        return best
 
     def _chain(self, hour: int, main: int | None) -> tuple[int, tuple[Hour, ...]] | None:
         """The hours nearest to this one, and what they cost; the main prescriber counts if there is one."""
         base = sum([abs(wall - hour) for wall in self.standing]) * _OFF
-        layer: list[tuple[int, int, tuple[Hour, ...]]] = [(-_WALL * DAY_CELLS, base, ())]  # start, cost, hours so far
+        layer: list[tuple[int, int, tuple[Hour, ...]]] = [(-self.apart, base, ())]  # start, cost, hours so far
         for index in range(len(self.visits)):
             reached = []
             earlier = iter(layer)
@@ -189,7 +248,7 @@ class _Trial:
             best: tuple[int, tuple[Hour, ...]] | None = None
             for cell, cost, prescriber in self._options(index, hour, main):
                 start = self.midnights[index] + cell
-                while ahead and (self.apart is None or ahead[0] + self.apart <= start):
+                while ahead and ahead[0] + self.apart <= start:
                     if best is None or ahead[1] < best[0]:
                         best = ahead[1:]
                     ahead = next(earlier, None)
@@ -198,25 +257,16 @@ class _Trial:
             layer = reached
         return min([(cost, hours) for _, cost, hours in layer], default=None)
 
-    def _options(self, index: int, hour: int, main: int | None) -> list[tuple[int, int, int]]:
-        """Cell, cost and prescriber of what the visit can do about this hour, in the order of time."""
-        visit, mask = self.visits[index], self.masks[index]
-        clock = visit.day.clock
-        if self.apart is None:
-            off = _distance(clock.to_wall(mask), hour)
-            near = 1 << (hour + off) | (1 << (hour - off) if off <= hour else 0)
-            mask &= clock.to_cells(near)
-        with_main = mask if main is None else mask & visit.prescribers.get(main, 0)
-        return [
-            (
-                cell,
-                abs(clock.wall(cell) - hour) * _OFF
-                + (0 if with_main >> cell & 1 else 1)
-                + (0 if visit.wished >> cell & 1 else _UNMET),
-                main if main is not None and with_main >> cell & 1 else least_loaded(visit, cell),
-            )
-            for cell in _bits(mask)
-        ]
+    def _options(self, index: int, hour: int, main: int | None) -> Iterator[tuple[int, int, int]]:
+        """Cell, cost and prescriber of every start of the visit, in the order of time."""
+        visit = self.visits[index]
+        clock, with_main = visit.day.clock, visit.prescribers.get(main, 0) if main is not None else 0
+        for cell in _bits(self.masks[index]):
+            cost = abs(clock.wall(cell) - hour) * _OFF + (0 if visit.wished >> cell & 1 else _UNMET)
+            if main is not None and with_main >> cell & 1:
+                yield cell, cost, main
+            else:
+                yield cell, cost + (main is not None), least_loaded(visit, cell)
 
 
 def _bits(mask: int) -> Iterator[int]:
@@ -227,10 +277,3 @@ def _bits(mask: int) -> Iterator[int]:
 
 def _lowest(mask: int) -> int:
     return (mask & -mask).bit_length() - 1
-
-
-def _distance(mask: int, cell: int) -> int:
-    """Cells from this one to the nearest of the mask, which is not empty."""
-    above, below = mask >> cell, mask & ((1 << cell) - 1)
-    up = _lowest(above) if above else _WALL
-    return min(up, cell - below.bit_length() + 1) if below else up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -83,7 +83,7 @@ def scan(request: Request) -> Scan:
         before = max(0, sum(local.toordinal() <= earliest for local in chain) - 1)
     kept = [local.toordinal() for local in chain[before:]]
     zero = min([earliest, *kept])
-    standing = tuple([day - zero for day in kept])
+    standing = tuple(sorted({day - zero for day in kept}))
     first_until = min(earliest - zero + (request.start_within if relative and not chain else HORIZON), NEVER)
     until = earliest - zero + HORIZON
     if relative:
@@ -95,8 +95,7 @@ def scan(request: Request) -> Scan:
     preferred, gaps = _preferred(request, len(chain), zero)
     months, stood = _months(request, zero, starts, standing) if rules.month else ({}, {})
     free_gap = _free_gap(request, rules, starts, zero)
-    origin = masks[min(starts)].origin if starts else None
-    midnights = {day: (masks[day].origin - origin) // CELL for day in starts} if origin and free_gap > rules.gap else {}
+    midnights = _midnights(rules, masks, starts) if free_gap > rules.gap else {}
     task = Task(
         count=request.count,
         rules=rules,
@@ -119,38 +118,44 @@ def scan(request: Request) -> Scan:
 
 def phase_rules(request: Request, standing: int) -> Rules:
     """The limits of the protocol that bind sessions of the phase, beside so many that stand."""
-    protocol = request.protocol
-    limits = protocol.limits
-    rules = Rules()
+    limits = request.protocol.limits
+    gap, cells, short_gap = 1, 0, 0
     if nearest := limits.get("gap-min"):
         if request.strict or nearest.level is not Level.WARN:
-            rules = rules._replace(gap=max(1, nearest.value), cells=_CELLS_PER_HOUR * (nearest.hours or 0))
+            gap, cells = max(1, nearest.value), _CELLS_PER_HOUR * (nearest.hours or 0)
         else:
-            rules = rules._replace(short_gap=nearest.value)
+            short_gap = nearest.value
     if request.phase is Phase.INITIAL:
-        return _initial_rules(protocol, rules, standing + request.count)
+        return _initial_rules(request.protocol, gap, cells, short_gap, standing + request.count)
+    month = 0
     if request.phase is Phase.MAINTENANCE:
         if most := limits.get("month-max"):
-            rules = rules._replace(month=most.value)
+            month = most.value
         if apart := limits.get("month-gap"):
-            rules = rules._replace(short_gap=max(rules.short_gap, apart.value))
-    return rules
+            short_gap = max(short_gap, apart.value)
+    return Rules(gap=gap, cells=cells, month=month, short_gap=short_gap)
 
 
-def _initial_rules(protocol: Protocol, rules: Rules, sessions: int) -> Rules:
+def _initial_rules(protocol: Protocol, gap: int, cells: int, short_gap: int, sessions: int) -> Rules:
     """The same for an initial phase of so many sessions in all."""
     limits = protocol.limits
     span = limits["span-max"].value if "span-max" in limits else NEVER
-    rules = rules._replace(span=span)
-    if longest := limits.get("gap-max"):
-        rules = rules._replace(long_gap=longest.value)
+    longest, shortest = limits.get("gap-max"), limits.get("span-min")
+    last_from, last_to = 0, NEVER
     if sessions >= protocol.initial_min:
         # It may be the whole phase, so it should not be over too early.
-        if shortest := limits.get("span-min"):
-            rules = rules._replace(last_from=shortest.value)
+        last_from = shortest.value if shortest else 0
     elif "reach" in limits:
-        rules = rules._replace(last_to=span - max(rules.gap, rules.short_gap) * (protocol.initial_min - sessions))
-    return rules
+        last_to = span - max(gap, short_gap) * (protocol.initial_min - sessions)
+    return Rules(
+        gap=gap,
+        cells=cells,
+        span=span,
+        short_gap=short_gap,
+        long_gap=longest.value if longest else NEVER,
+        last_from=last_from,
+        last_to=last_to,
+    )
 
 
 def _free(
@@ -165,20 +170,17 @@ def _free(
     home = int(visit.home_after.total_seconds()) // 60
     offered = offered_starts(REGULAR, request.step)
     window = offered & wished_starts(REGULAR, *hours, home)
-    since = request.earliest.toordinal() - zero
     today = request.now.astimezone(request.zone).toordinal() - zero
+    since = max(today, request.earliest.toordinal() - zero)
     starts: dict[int, int] = {}
     wished: dict[int, int] = {}
     masks: dict[int, DayMask] = {}
     for mask in request.days:
         day = mask.date.toordinal() - zero
-        if day < since or day < today or day > until or day in except_days:
-            continue
-        possible = mask.starts(needs).any
-        if not possible:
+        if not since <= day <= until or not (possible := mask.starts(needs).any) or day in except_days:
             continue
         clock = mask.clock
-        if clock is REGULAR or clock == REGULAR:
+        if clock is REGULAR:
             wanted = possible & window
             possible &= offered
         else:
@@ -299,6 +301,12 @@ def _free_gap(request: Request, rules: Rules, starts: Mapping[int, int], zero: i
     last = date.fromordinal(max(starts) + zero)
     skipped = max(skipped_cells(request.zone, *month) for month in {*months, (last.year, last.month)})
     return max(rules.gap, -(-(rules.cells + spread + skipped) // DAY_CELLS))
+
+
+def _midnights(rules: Rules, masks: Mapping[int, DayMask], starts: Iterable[int]) -> dict[int, int]:
+    """The beginnings of the days in cells of elapsed time, from an instant so early that nothing is too near to it."""
+    origin = min(masks[day].origin for day in starts) - CELL * rules.cells
+    return {day: (masks[day].origin - origin) // CELL for day in starts}
 
 
 @lru_cache(maxsize=1024)

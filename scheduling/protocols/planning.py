@@ -26,7 +26,7 @@ from itertools import islice
 from clinic.findings import Level
 from scheduling.protocols.masks import DayMask
 from scheduling.protocols.plan_days import COUNT, SUM, Aim, Choice, choose_days, warnings
-from scheduling.protocols.plan_hours import Hour, choose_hours, least_loaded
+from scheduling.protocols.plan_hours import Hour, Visit, choose_hours, least_loaded
 from scheduling.protocols.plan_limits import explain, too_many
 from scheduling.protocols.plan_scan import Request, Scan, scan
 from scheduling.protocols.types import (
@@ -83,8 +83,8 @@ def propose(
     aimed dates of taper and maintenance, as many as sessions are asked for; by default from `earliest` on at the
     protocol's interval. `step`: minutes between offered starts on the clock. `usual`: the course's prescriber.
 
-    Plans come in the order of LABELS, `wishes` only if something is wished, identical ones once. Raises ValueError
-    for a count under 1, targets that are not as many, a step off the grid, and a naive time.
+    Plans come in the order of LABELS, identical ones once, `wishes` beside others only if something is wished.
+    Raises ValueError for a count under 1, targets that are not as many, a step off the grid, and a naive time.
     """
     if count < 1 or (targets and len(targets) != count):
         raise ValueError("count: at least one session, and as many targets as sessions")
@@ -143,13 +143,14 @@ def place_again(
 def _plans(request: Request, labels: Collection[str]) -> tuple[Plan, ...]:
     """The plan of each label, identical ones under the first."""
     wishes = request.wishes
-    wished = bool(wishes.weekdays or wishes.not_before or wishes.not_after or wishes.home_by)
+    wished = wishes.weekdays or wishes.not_before or wishes.not_after or wishes.home_by
+    wanted = [label for label in LABELS if label in labels]
+    if len(wanted) > 1 and not wished:
+        wanted = [label for label in wanted if label != "wishes"]
     found = scan(request)
     aims = _BY_PATTERN if found.task.relative else _BY_DATE
     plans: dict[tuple[int, ...], Plan] = {}
-    for label in LABELS:
-        if label not in labels or (label == "wishes" and not wished):
-            continue
+    for label in wanted:
         choice = choose_days(found.task, aims[label])
         if choice is None:
             return ()
@@ -164,8 +165,8 @@ def _sessions(request: Request, found: Scan, choice: Choice) -> tuple[PlannedSes
     numbers = {day: found.before + index for index, day in enumerate(choice.days, start=1)}
     new = [day for day in choice.days if day not in task.standing]
     apart = task.rules.cells if task.free_gap > task.rules.gap else None
-    visits = [found.visit(day) for day in new]
-    hours = choose_hours(visits, standing=found.walls, apart=apart, usual=request.usual)
+    visits = {day: found.visit(day) for day in new}
+    hours = choose_hours(list(visits.values()), standing=found.walls, apart=apart, usual=request.usual)
     chosen = dict(zip(new, hours, strict=True))
     chair = None
     rows = []
@@ -177,7 +178,12 @@ def _sessions(request: Request, found: Scan, choice: Choice) -> tuple[PlannedSes
             PlannedSession(
                 number=numbers[day],
                 place=place,
-                alternatives=tuple([_place_with(found, other, cell, place) for other, cell in others]),
+                alternatives=tuple(
+                    [
+                        _place_with(found, visits.get(other) or found.visit(other), other, cell, place)
+                        for other, cell in others
+                    ]
+                ),
                 meets_wishes=bool(task.wished.get(day, 0) >> hour.cell & 1),
             )
         )
@@ -189,9 +195,8 @@ def _place(found: Scan, day: int, hour: Hour, chair: int | None) -> Place:
     return Place(mask.instant(hour.cell), mask.chair_at(found.needs, hour.cell, chair), hour.prescriber)
 
 
-def _place_with(found: Scan, day: int, cell: int, place: Place) -> Place:
+def _place_with(found: Scan, visit: Visit, day: int, cell: int, place: Place) -> Place:
     """Another start for a row, with its prescriber and on its chair if they are free then."""
-    visit = found.visit(day)
     same = visit.prescribers.get(place.prescriber, 0) >> cell & 1
     return _place(found, day, Hour(cell, place.prescriber if same else least_loaded(visit, cell)), place.chair)
 

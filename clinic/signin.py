@@ -175,7 +175,7 @@ def signs(request: HttpRequest, staff: Staff, password: str) -> bool:
 
 
 def _door(request: HttpRequest, form: SignInForm, refusal: str = "") -> HttpResponse:
-    idle = WORKED_HERE in request.COOKIES and "next" in request.GET and not form.is_bound
+    idle = request.COOKIES.get(WORKED_HERE) and "next" in request.GET and not form.is_bound
     context = {
         "form": form,
         "refusal": refusal,

@@ -19,7 +19,7 @@ from patients.forms import PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
 from patients.search import search
-from scheduling import queries
+from scheduling import queries, reminders
 
 PAGE_SIZE = 25
 
@@ -82,7 +82,8 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             fields = {name: form.cleaned_data[name] for name in form.changed_data if name != "not_duplicate"}
-            registering.change(actor=actor(request), patient=patient, now=clock.now(), **fields)
+            changed = registering.change(actor=actor(request), patient=patient, now=clock.now(), **fields)
+            reminders.catch_up(patient=changed, now=clock.now())
         except DomainError as error:
             add_error(form, error)
         else:

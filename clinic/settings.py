@@ -130,6 +130,7 @@ CELERY_BROKER_URL = (
     else REDIS_URL
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is away for an hour is waited for
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # a task is safe to run again; a worker that dies gives its task back
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -228,6 +229,7 @@ CLOCK_FILE = env.str("CLINIC_CLOCK_FILE", "")
 # Mail
 
 vars().update(env.email_url("EMAIL_URL", default=places.sink_url(VAR)))
+MAIL_SINK = None if os.environ.get("EMAIL_URL") else VAR / "mail"  # where the demonstration's sink keeps what arrives
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Clinic <appointments@clinic.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -1,9 +1,10 @@
 """Addresses of the pages about courses and sessions."""
 
+from django.conf import settings
 from django.urls import path, register_converter
 
 from clinic.converters import DateConverter
-from scheduling.views import board, courses, new_course, sessions, worklist
+from scheduling.views import board, courses, new_course, sessions, sink, worklist
 
 register_converter(DateConverter, "date")
 
@@ -22,3 +23,10 @@ urlpatterns = [
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/<int:task_id>/acknowledge/", worklist.acknowledge, name="acknowledge"),
 ]
+
+if settings.MAIL_SINK is not None:
+    urlpatterns += [
+        path("demo/mail/", sink.mailbox, name="mailbox"),
+        path("demo/mail/<slug:name>/", sink.mail, name="mail"),
+        path("demo/mail/<slug:name>/page/", sink.mail_page, name="mail-page"),
+    ]

@@ -1,6 +1,8 @@
 # make run, make test, make bench [NAME=...]. All that is needed is made first, by clinic/local/prepare.py.
 
-PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell command -v $(name))))
+# The first Python that fits; a name on the PATH alone says nothing, it may be a version manager's empty shim.
+FITS = import sys, ensurepip; print(sys.executable) if sys.version_info[:2] in ((3, 11), (3, 12)) else None
+PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11,$(shell $(name) -c "$(FITS)" 2>/dev/null)) python3)
 
 .PHONY: run test bench setup
 

@@ -8,4 +8,5 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 worker_class = "gthread"
 graceful_timeout = 5
 keepalive = 5
+control_socket_disable = True  # one place per user, which two clinics would share
 accesslog = None  # addresses carry searches and private links

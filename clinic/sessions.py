@@ -27,6 +27,7 @@ class IdleTimeoutMiddleware:
 
 def client_ip(request: HttpRequest) -> str:
     """Where a request comes from; behind our proxy, the address that the proxy itself has seen."""
+    direct = str(request.META.get("REMOTE_ADDR", ""))  # a request that Django makes up itself has none
     if settings.BEHIND_PROXY:
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or request.META["REMOTE_ADDR"]
-    return str(request.META["REMOTE_ADDR"])
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or direct
+    return direct

@@ -55,7 +55,7 @@ def fetch() -> None:
 
 
 def collect() -> None:
-    """Copy the files to static/lib, without the mention of source maps, which are not served; draw the icons' sprite."""
+    """Copy the files to static/lib, without the mention of source maps, which nobody serves; draw the icons."""
     if LIBRARIES.exists():
         shutil.rmtree(LIBRARIES)
     for source, target in FILES.items():

@@ -47,7 +47,7 @@ def install() -> bool:
     if STAMP.exists() and STAMP.read_text() == state:
         return True
     print("Installing requirements.txt, a few minutes the first time ...", flush=True)
-    options = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    options = ["-qq", "--disable-pip-version-check", "--no-input"]
     command = [str(PYTHON), "-m", "pip", "install", *options, "--requirement", str(REQUIREMENTS)]
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
         print("pip could not install requirements.txt; its own words are above.", file=sys.stderr)

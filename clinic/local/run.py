@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -95,7 +96,9 @@ class Child:
             self.kill()
             self.pause = 1.0 if now - self.since > 60 else min(2 * self.pause, 30.0)
             self.due = now + self.pause
-            say(f"{self.name} has died ({last_words(self.log)}); it starts again in {self.pause:.0f} s.")
+            code = self.process.returncode
+            how = f"exit code {code}: {last_words(self.log)}" if code >= 0 else signal.Signals(-code).name
+            say(f"{self.name} has died ({how}); it starts again in {self.pause:.0f} s.")
 
     def kill(self) -> None:
         """End what it leaves behind, for a restart needs its port and its place."""
@@ -116,8 +119,6 @@ class Supervisor:
         self.var = var
         self.port = int(os.environ.get("PORT") or 8000)
         self.host = os.environ.get("HOST") or "127.0.0.1"
-        self.make = psutil.Process().parent() if "MAKELEVEL" in os.environ else None
-        self.make_catches = self.make is not None and catches_interrupts(self.make)
         self.children: list[Child] = []
         self.servers = services.needed(var)
         self.environ = os.environ | {
@@ -205,14 +206,8 @@ class Supervisor:
                 raise ServiceError(f"The clinic did not start; missing: {lacks} (see {self.var / 'log'})")
             self.look()
 
-    def orphaned(self, make: psutil.Process) -> bool:
-        """Whether make was killed, or interrupted alone: it then waits for us but passes nothing on."""
-        return not make.is_running() or (self.make_catches and not catches_interrupts(make))
-
     def look(self) -> None:
         """One look at everything, and a short rest."""
-        if self.make is not None and self.orphaned(self.make):
-            raise Stopped
         for server in self.servers:
             if server.main_process() is None:
                 say(f"{server.name} has died; it starts again.")
@@ -243,6 +238,21 @@ def catches_interrupts(process: psutil.Process) -> bool:
         return False
     caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(caught >> (signal.SIGINT - 1) & 1)
+
+
+def follow_make() -> None:
+    """Stop when make was killed, or interrupted alone: it then waits for us but passes nothing on."""
+    make = psutil.Process().parent()
+    if make is None or "MAKELEVEL" not in os.environ:
+        return
+    caught = catches_interrupts(make)
+
+    def watch() -> None:
+        while make.is_running() and catches_interrupts(make) == caught:
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def try_to_hold(path: Path, held: contextlib.ExitStack) -> int | None:
@@ -290,6 +300,7 @@ def main() -> int:
 
     for number in farewells:
         signal.signal(number, farewell)
+    follow_make()
     try:
         with the_only_run(var) as note:
             supervisor = Supervisor(var)

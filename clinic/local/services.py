@@ -99,6 +99,10 @@ class Server:
                     found.append(process)
         return found
 
+    def locks(self) -> list[Path]:
+        """The files by which the server keeps a second one away."""
+        return [self.data / self.pid_file]
+
     def main_process(self) -> psutil.Process | None:
         """The living process that leads the others, be it ours or left over."""
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
@@ -114,6 +118,9 @@ class Server:
         if self.main_process() and self.wait(10):
             return
         self.kill()
+        for path in self.locks():
+            # Nobody is left whom they protect, but the number in them may by now be that of another program.
+            path.unlink(missing_ok=True)
         folder(self.log.parent)
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
@@ -126,8 +133,9 @@ class Server:
                 start_new_session=True,
             )
         if not self.wait(self.patience):
-            lines = self.log.read_text(errors="replace").strip().splitlines() or ["nothing was said"]
-            raise ServiceError(f"{self.name} did not start: {lines[-1]} (see {self.log})")
+            lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            reason = next((line for line in reversed(lines) if "FATAL" in line), lines[-1])
+            raise ServiceError(f"{self.name} did not start: {reason} (see {self.log})")
 
     def wait(self, seconds: float) -> bool:
         """Wait until it answers; False when time is up or the process has ended."""
@@ -173,7 +181,8 @@ class Postgres(Server):
         """What to put before a command of PostgreSQL, which refuses to run as root.
 
         It then runs as the owner of its data, at first `nobody`, and keeps of root's powers the one to pass through
-        folders that are closed to others: the checkout may lie in /root.
+        folders that are closed to others, for the checkout may lie in /root; without the secure bit, access(2), which
+        PostgreSQL asks, would not count that power.
         """
         if os.geteuid() != 0:
             return []
@@ -183,7 +192,8 @@ class Postgres(Server):
             raise ServiceError("PostgreSQL refuses to run as root, and setpriv (util-linux) is not there.")
         power = "-all,+dac_override"
         user = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-        return ["setpriv", *user, f"--inh-caps={power}", f"--ambient-caps={power}"]
+        powers = [f"--inh-caps={power}", f"--ambient-caps={power}", "--securebits=+no_setuid_fixup"]
+        return ["setpriv", *user, *powers]
 
     def give(self, path: Path) -> None:
         """Hand a folder to PostgreSQL's user where that is another than we are."""
@@ -222,6 +232,9 @@ class Postgres(Server):
         if made.returncode:
             raise ServiceError(f"PostgreSQL's data folder cannot be made: {made.stderr.strip().splitlines()[-1]}")
         half.rename(self.data)
+
+    def locks(self) -> list[Path]:
+        return [*super().locks(), places.sockets(self.var) / ".s.PGSQL.5432.lock"]
 
     def command(self) -> list[str]:
         settings = {

@@ -18,7 +18,7 @@ from clinic.serializers import Address, Choice, Day, ErrorOut, Flag, RequestId, 
 from patients import registering
 from patients.models import Patient
 from patients.search import search
-from scheduling import queries
+from scheduling import queries, reminders
 from scheduling.api.asked import carry_out_once
 
 
@@ -112,7 +112,9 @@ def patient(request: Request, pk: int) -> Response:
     if request.method == "PATCH":
         given = ChangeIn(data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        registering.change(actor=actor(request), patient=found, now=clock.now(), **given.validated_data)
+        now = clock.now()
+        changed = registering.change(actor=actor(request), patient=found, now=now, **given.validated_data)
+        reminders.catch_up(patient=changed, now=now)
     return Response(PatientOut(_with_course(pk)).data)
 
 

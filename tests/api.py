@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -34,10 +35,10 @@ class Api:
         return _answer(self.client.get(f"/api/v1/{path}", query))
 
     def post(self, path: str, body: Json = None) -> Answer:
-        return _answer(self.client.post(f"/api/v1/{path}", {} if body is None else body, format="json"))
+        return self.raw(path, json.dumps({} if body is None else body).encode())
 
     def patch(self, path: str, body: Json) -> Answer:
-        return _answer(self.client.patch(f"/api/v1/{path}", body, format="json"))
+        return self.raw(path, json.dumps(body).encode(), method="PATCH")
 
     def raw(self, path: str, body: bytes, content_type: str = "application/json", method: str = "POST") -> Answer:
         return _answer(self.client.generic(method, f"/api/v1/{path}", body, content_type=content_type))

@@ -65,10 +65,11 @@ def places_of(rows: Sequence[Row], site: Site, field: str | None) -> list[Place]
     `field` is the list that the rows stand in, None when the body itself is the row.
     """
     wrong = hold_against_clocks([row["starts_at"] for row in rows], site)
-    errors = [{"starts_at": [wrong[index]]} if index in wrong else {} for index in range(len(rows))]
-    errors = errors if wrong else [_missing(row) for row in rows]
-    if any(errors):
-        raise ValidationError({field: errors} if field else errors[0])
+    errors = {index: {"starts_at": [sentence]} for index, sentence in wrong.items()} or {
+        index: missing for index, row in enumerate(rows) if (missing := _missing(row))
+    }
+    if errors:
+        raise ValidationError({field: {str(index): error for index, error in errors.items()}} if field else errors[0])
     return [Place(row["starts_at"], row["chair"], row["prescriber"]) for row in rows]
 
 

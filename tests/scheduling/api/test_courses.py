@@ -188,7 +188,7 @@ def test_rules_speak_before_a_missing_chair_is_asked_for(desk: Api, clinic: Clin
     required = ["This field is required."]
     assert (whole.status, whole.body["fields"]["sessions"]) == (
         400,
-        [{"chair": required, "prescriber": required}] * 6,
+        {str(row): {"chair": required, "prescriber": required} for row in range(6)},
     )
 
 

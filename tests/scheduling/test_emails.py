@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -11,9 +12,12 @@ from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
 from icalendar import Calendar
 from pytest_django import Settings
 
+from clinic.local.places import BASE_DIR
 from scheduling import checks, emails, privacy
 from scheduling.calendars import Host, Visit
 from scheduling.emails import Letter
@@ -298,3 +302,51 @@ def test_a_template_that_gives_it_away_stops_the_start(
     assert [error.msg for error in checks.mails_are_neutral()] == [
         "A mail to patients says 'phase' (templates/emails/booked.txt)."
     ]
+
+
+def test_a_mail_speaks_the_patients_language() -> None:
+    message = sent(letter(MailKind.BOOKED, language="es", visits=(visit(0),)))
+
+    assert (message["Subject"], message["Content-Language"]) == ("Sus fechas con nosotros", "es")
+    assert text_of(message) == (
+        "Hola, Ingrid:\n"
+        "\n"
+        "estas son las fechas que hemos acordado:\n"
+        "\n"
+        "  - sábado 28 de noviembre de 2026, 10:00, hora oriental, duración aproximada: 3 h 10 min\n"
+        "\n"
+        "Larkfield & House, 18 Alder Row, Fairhaven\n"
+        "\n"
+        "Si alguna fecha no le conviene, llame al (555) 010-0400.\n"
+        "\n"
+        "Larkfield & House\n"
+    )
+    assert '<html lang="es">' in page_of(message)
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_no_word_of_a_mail_is_left_untranslated(kind: MailKind) -> None:
+    moved = visit(4, sequence=2)
+    full = letter(
+        kind, visits=(visit(0), moved), moved=((SATURDAY, moved),), added=(visit(0),), cancelled=(visit(7), visit(8))
+    )
+    english, spanish = (
+        set(re.findall(r"[^\W\d]{2,}", f"{message['Subject']}\n{text_of(message).removesuffix(HOST.name)}"))
+        for message in (sent(full), sent(replace(full, language="es")))
+    )
+    assert english & spanish <= {"Ingrid", "Larkfield", "House", "Alder", "Row", "Fairhaven", "min"}
+
+
+def forms(text: str | Iterable[str]) -> tuple[str, ...]:
+    """Singular and plural, or the only form."""
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def test_the_compiled_catalog_is_the_written_one() -> None:
+    folder = BASE_DIR / "locale" / "es" / "LC_MESSAGES"
+    with (folder / "django.po").open("rb") as written, (folder / "django.mo").open("rb") as compiled:
+        texts = [
+            {(message.context, forms(message.id)): forms(message.string) for message in catalog if message.id}
+            for catalog in (read_po(written), read_mo(compiled))
+        ]
+    assert texts[0] == texts[1]

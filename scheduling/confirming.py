@@ -30,8 +30,8 @@ def confirm_course(
 ) -> Change:
     """Turn a held course into a booked one; all is judged again, with what was signed when it was held.
 
-    Locks the days of its sessions, then the patient. Raises Stale when it is not held any more or one of its times
-    is past, RulesBroken, RoleRefused, RequestReused.
+    Locks the days of its sessions, then the patient. Raises Stale when it is not held any more, one of its times is
+    past or fits no longer, RulesBroken, RoleRefused, RequestReused.
     """
     permissions.require(actor, Verb.BOOK)
     once = writes.Once("confirm-course", request_id, {"actor": actor.pk, "course": course.pk, "override": override})
@@ -45,6 +45,8 @@ def confirm_course(
         if any(session.starts_at <= now for session in sessions):
             raise Stale(_("A held time is past; move it first."))
         verdict = judging.weigh_standing(fresh, sessions)
+        if verdict.taken:
+            raise Stale(_("The prescriber cannot take all of these patients any more; move a held time first."))
         signed_before = set(fresh.overrides.values_list("rule", flat=True))
         unsigned = tuple(
             finding

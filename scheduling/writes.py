@@ -12,12 +12,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from clinic.errors import RequestReused
@@ -94,7 +95,7 @@ class Once:
 
     @property
     def digest(self) -> str:
-        text = json.dumps(self.asked, default=str, sort_keys=True)
+        text = json.dumps(self.asked, default=_plain, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def earlier(self, now: datetime) -> dict[str, Any] | None:
@@ -115,3 +116,14 @@ class Once:
         """Store what came of the request, for those who ask again."""
         if self.request_id is not None:
             Request.objects.filter(pk=self.request_id).update(result=result)
+
+
+def _plain(value: Any) -> Any:
+    """What stands for a value in a digest: the same in every process, so no set in its own order."""
+    if isinstance(value, Model):
+        return value.pk
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return str(value)

@@ -116,6 +116,7 @@ BEGIN
         WHERE shift.staff_id = s.prescriber_id AND shift.site_id = s.site_id
           AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
           AND lower(shift.during) > s.dose_starts_at - interval '25 hours'  -- shift_within_a_day
+          AND lower(shift.during) > s.dose_starts_at - interval '25 hours'  -- shift_within_a_day
     ), false) THEN
         RETURN 'session_prescriber_on_shift';
     END IF;
@@ -125,13 +126,14 @@ BEGIN
             FROM scheduling_session AS other
             WHERE other.prescriber_id = s.prescriber_id AND session_live(other.state)
               AND other.dose_starts_at < s.discharge_at
-              AND other.dose_starts_at > s.dose_starts_at - interval '25 hours'  -- the longest day there is
+              AND other.dose_starts_at > s.dose_starts_at - interval '25 hours'  -- session_phases_in_a_day
               AND other.discharge_at > s.dose_starts_at
         ), shifts AS (
             SELECT lower(shift.during) AS since, upper(shift.during) AS until, shift.patients_at_once
             FROM clinic_shift AS shift
             WHERE shift.staff_id = s.prescriber_id
               AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
+              AND lower(shift.during) > s.dose_starts_at - interval '25 hours'
               AND lower(shift.during) > s.dose_starts_at - interval '25 hours'
         ), instants AS (
             SELECT greatest(since, s.dose_starts_at) AS instant FROM under_care

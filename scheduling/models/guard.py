@@ -116,7 +116,6 @@ BEGIN
         WHERE shift.staff_id = s.prescriber_id AND shift.site_id = s.site_id
           AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
           AND lower(shift.during) > s.dose_starts_at - interval '25 hours'  -- shift_within_a_day
-          AND lower(shift.during) > s.dose_starts_at - interval '25 hours'  -- shift_within_a_day
     ), false) THEN
         RETURN 'session_prescriber_on_shift';
     END IF;
@@ -133,7 +132,6 @@ BEGIN
             FROM clinic_shift AS shift
             WHERE shift.staff_id = s.prescriber_id
               AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
-              AND lower(shift.during) > s.dose_starts_at - interval '25 hours'
               AND lower(shift.during) > s.dose_starts_at - interval '25 hours'
         ), instants AS (
             SELECT greatest(since, s.dose_starts_at) AS instant FROM under_care

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 
 from django.db.models import F, Q, QuerySet, Value
@@ -57,20 +58,22 @@ def search(text: str) -> QuerySet[Patient]:
 
 def birth_dates(text: str) -> list[date]:
     """The dates that a spelling can mean; of 4/5/1980 both. A month may be written in English."""
-    numbers = [int(number) for number in re.findall(r"\d+", text)]
     words = re.findall(r"[^\W\d]+", text.lower())
-    if words:
-        month = next((place for place, name in enumerate(_MONTHS, start=1) if words[0].startswith(name)), 0)
-        tries = [(numbers[1], month, numbers[0])]
-    elif len(numbers) == 1:
-        tries = _compact(text)
-    elif numbers[0] > 31:
-        tries = [(numbers[0], numbers[1], numbers[2])]
-    elif "." in text:
-        tries = [(numbers[2], numbers[1], numbers[0])]
-    else:
-        tries = [(numbers[2], numbers[0], numbers[1]), (numbers[2], numbers[1], numbers[0])]
-    return sorted({day for year, month, number in tries for day in _dates(year, month, number)})
+    match [int(number) for number in re.findall(r"\d+", text)]:
+        case [day, year] if words:
+            month = next((place for place, name in enumerate(_MONTHS, start=1) if words[0].startswith(name)), 0)
+            tries = [(year, month, day)]
+        case [_]:
+            tries = _compact(text)
+        case [year, month, day] if year > 31:
+            tries = [(year, month, day)]
+        case [day, month, year] if "." in text:
+            tries = [(year, month, day)]
+        case [one, other, year]:
+            tries = [(year, one, other), (year, other, one)]
+        case _:
+            tries = []
+    return sorted({found for year, month, day in tries for found in _dates(year, month, day)})
 
 
 def _compact(text: str) -> list[tuple[int, int, int]]:
@@ -85,10 +88,8 @@ def _compact(text: str) -> list[tuple[int, int, int]]:
 
 
 def _dates(year: int, month: int, day: int) -> Iterator[date]:
-    try:
+    with suppress(ValueError, OverflowError):
         yield date(year, month, day)
-    except ValueError:
-        return
 
 
 def _named(text: str) -> Q:

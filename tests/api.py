@@ -31,7 +31,7 @@ class Api:
 
     client: APIClient
 
-    def get(self, path: str, **query: object) -> Answer:
+    def get(self, path: str, **query: str | int) -> Answer:
         return _answer(self.client.get(f"/api/v1/{path}", query))
 
     def post(self, path: str, body: Json = None) -> Answer:
@@ -41,7 +41,8 @@ class Api:
         return self.raw(path, json.dumps(body).encode(), method="PATCH")
 
     def raw(self, path: str, body: bytes, content_type: str = "application/json", method: str = "POST") -> Answer:
-        return _answer(self.client.generic(method, f"/api/v1/{path}", body, content_type=content_type))
+        send: Any = self.client.generic  # its annotation forgets that a body can be bytes
+        return _answer(send(method, f"/api/v1/{path}", body, content_type))
 
 
 def _answer(response: Any) -> Answer:

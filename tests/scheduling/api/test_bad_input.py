@@ -12,12 +12,13 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.urls import get_resolver, resolve
+from django.urls import resolve
 
 from clinic.models import OpeningHours, Shift
 from clinic.permissions import access_of
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
+from scheduling.api import urls
 from scheduling.models import Course, Session
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic
@@ -32,7 +33,9 @@ HUGE = 10**30
 LONG = "n" * 10_000
 NUL = "a\x00b"
 HALF = "\ud800"  # half of a character: JSON can say it, UTF-8 cannot
-DEEP = [[[[[[[[]]]]]]]]
+DEEP: Any = [[[[[[[[]]]]]]]]
+
+NO_REASON: list[Any] = [5, [], NUL, LONG]
 
 #: What no field of this kind takes.
 BAD: dict[str, list[Any]] = {
@@ -73,7 +76,7 @@ BAD: dict[str, list[Any]] = {
         LONG,
     ],
     "override": [5, True, "x", [], {}, {"rules": "gap-min"}, {"rules": [5]}, {"rules": [NUL]}, {"rules": [LONG]}]
-    + [{"rules": ["gap-min"], "reason": reason} for reason in (5, [], NUL, LONG)]
+    + [{"rules": ["gap-min"], "reason": reason} for reason in NO_REASON]
     + [{"rules": ["gap-min"] * 10_000, "reason": "Because."}],
     "decision": [None, 5, True, [], {}, "", "perhaps", NUL, LONG],
     "interval": ["21", 1.5, True, [], {}, 0, -1, 91, HUGE],
@@ -111,7 +114,7 @@ class Case:
     method: str = "POST"
 
 
-NEW_PATIENT = {
+NEW_PATIENT: dict[Path, str] = {
     ("first_name",): "name",
     ("last_name",): "name",
     ("birth_date",): "birth",
@@ -159,7 +162,8 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
     dry = {"dry_run": False}
     new = rows(clinic, DAYS)
     one = rows(clinic, [DAYS[3] + timedelta(days=4)], chair=1)[0]
-    common = {("request_id",): "request_id"}
+    common: dict[Path, str] = {("request_id",): "request_id"}
+    row: dict[Path, str] = {(name,): kind for name, kind in ROW}
     return {
         "patients": Case(
             "patients/",
@@ -218,7 +222,7 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
             f"courses/{course['id']}/sessions/",
             {**one, **override, **dry, **request},
             {
-                **{(name,): kind for name, kind in ROW},
+                **row,
                 ("override",): "override",
                 ("dry_run",): "flag",
                 **common,
@@ -254,7 +258,7 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         "session-move": Case(
             f"sessions/{session}/move/",
             {**rows(clinic, DAYS[:1], "11:00", chair=3)[0], **override, **dry, **request},
-            {**{(name,): kind for name, kind in ROW}, ("override",): "override", ("dry_run",): "flag", **common},
+            {**row, ("override",): "override", ("dry_run",): "flag", **common},
         ),
         "session-cancel": Case(
             f"sessions/{session}/cancel/",
@@ -355,9 +359,7 @@ def test_every_endpoint_that_takes_a_body_is_tried(cases: dict[str, Case]) -> No
     tried = {(resolve(f"/api/v1/{case.path}").view_name, case.method) for case in cases.values()}
     declared = {
         (f"api:{pattern.name}", method)
-        for resolver in get_resolver().url_patterns
-        if getattr(resolver, "app_name", None) == "api"
-        for pattern in resolver.url_patterns
+        for pattern in urls.urlpatterns
         for method in access_of(pattern.callback) or ()
         if method != "GET"
     }

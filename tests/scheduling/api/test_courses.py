@@ -314,7 +314,7 @@ def test_courses_are_listed_by_patient_state_and_phase(desk: Api, clinic: Clinic
     mine = book(desk, clinic, patient, (0, 3, 7, 10)).body["id"]
     other = book(desk, clinic, PatientFactory.create(), (0, 3, 7, 10), chair=1, hold=True).body["id"]
 
-    def listed(**query: object) -> list[int]:
+    def listed(**query: str | int) -> list[int]:
         return [course["id"] for course in desk.get("courses/", **query).body["results"]]
 
     assert listed() == [other, mine]

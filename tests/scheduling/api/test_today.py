@@ -105,7 +105,7 @@ def test_a_closed_day_says_why(desk: Api, clinic: Clinic) -> None:
             {
                 "starts_at": shown(MONDAY, "00:00"),
                 "ends_at": shown(TUESDAY, "00:00"),
-                "chair": outage.chair.pk,
+                "chair": outage.chair_id,
                 "reason": "Pump service",
             }
         ],

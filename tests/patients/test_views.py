@@ -1,0 +1,232 @@
+"""Patients' pages: find, register, see, change."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from patients.models import Patient, Task, TaskKind
+from scheduling.models import Mail
+from tests.factories import NOW, Clinic, PatientFactory, make_clinic
+from tests.pages import form_data, page, says, signed_in
+from tests.scheduling.views import book
+
+Data = dict[str, Any]
+
+ELEANOR: Data = {
+    "last_name": "Vance",
+    "first_name": "Eleanor",
+    "birth_date": "1979-03-14",
+    "language": "en",
+    "email": "eleanor@example.org",
+    "phone": "(555) 0142-771",
+}
+
+
+@pytest.fixture
+def clinic(at_now: None, db: None) -> Clinic:
+    return make_clinic()
+
+
+@pytest.fixture
+def desk(clinic: Clinic) -> Client:
+    return signed_in(clinic.desk)
+
+
+def find(client: Client, text: str) -> list[str]:
+    """The names that the page shows for this search."""
+    client.post("/patients/", {"q": text})
+    return [row.all("b")[0].text for row in page(client.get("/patients/")).all("tr")[1:]]
+
+
+def test_patients_are_found_by_what_people_say(desk: Client) -> None:
+    vance = PatientFactory.create(
+        last_name="Vance", first_name="Eleanor", birth_date=date(1979, 3, 14), phone="555 0142", phone_digits="5550142"
+    )
+    PatientFactory.create(last_name="Asante", first_name="Kwame")
+    asked = ["vance", "Eleanor Vance", "14.3.1979", "0142", vance.record_number]
+
+    assert [find(desk, text) for text in asked] == [["Vance, Eleanor"]] * 5
+
+
+def test_a_search_stands_in_no_address(desk: Client) -> None:
+    answer = desk.post("/patients/", {"q": "Vance"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/patients/")
+    assert [field.attributes["value"] for field in page(desk.get("/patients/")).all("[id=id_q]")] == ["Vance"]
+
+
+def test_nobody_found_says_how_to_ask_and_offers_to_register(desk: Client) -> None:
+    desk.post("/patients/", {"q": "<b>Nobody"})
+    (empty,) = page(desk.get("/patients/")).all(".empty")
+
+    assert empty.all("b")[0].text == "Nobody is found by “<b>Nobody”."
+    assert [link.attributes["href"] for link in empty.all("a")] == ["/patients/new/"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x00", "x" * 10_000])
+def test_a_search_that_says_nothing_shows_who_was_registered_lately(desk: Client, text: str) -> None:
+    PatientFactory.create(last_name="Vance", first_name="Eleanor")
+
+    assert find(desk, text) == ["Vance, Eleanor"]
+
+
+def test_many_are_shown_page_by_page(desk: Client) -> None:
+    PatientFactory.create_batch(30, last_name="Vance")
+    desk.post("/patients/", {"q": "Vance"})
+    counts = [len(page(desk.get("/patients/", {"page": number})).all("tr")) - 1 for number in (1, 2, 99)]
+
+    assert counts == [25, 5, 5]
+
+
+@pytest.mark.parametrize("found", [1, 25])
+def test_it_takes_as_many_queries_for_a_full_page_as_for_one(desk: Client, found: int) -> None:
+    PatientFactory.create_batch(found, last_name="Vance")
+    desk.post("/patients/", {"q": "Vance"})
+    with CaptureQueriesContext(connection) as queries:
+        answer = desk.get("/patients/")
+
+    assert len(page(answer).all("tr")) == 1 + found
+    # session, user; how many, who; sites, open worklist lines
+    assert len(queries) == 6
+
+
+def test_a_patient_is_registered(desk: Client) -> None:
+    answer = desk.post("/patients/new/", ELEANOR)
+    patient = Patient.objects.get()
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/patients/{patient.pk}/")
+    assert (str(patient), patient.phone_digits, patient.created_at) == ("Vance, Eleanor", "5550142771", NOW)
+    assert says(desk.get(answer["Location"]), ".messages") == ["Vance, Eleanor is registered."]
+
+
+def test_a_likely_double_is_asked_about_and_what_was_typed_stays(desk: Client) -> None:
+    known = PatientFactory.create(last_name="Vance", first_name="Eleanore", birth_date=date(1979, 3, 14))
+    asked = desk.post("/patients/new/", ELEANOR)
+    (notice,) = page(asked).all(".notice")
+    answer = desk.post("/patients/new/", form_data(asked) | {"not_duplicate": "on"})
+
+    assert asked.status_code == 422
+    assert [link.attributes["href"] for link in notice.all("a")] == [f"/patients/{known.pk}/"]
+    assert form_data(asked)["first_name"] == ["Eleanor"]
+    assert answer.status_code == 302
+    assert Patient.objects.count() == 2
+
+
+def test_a_double_click_registers_once(desk: Client) -> None:
+    statuses = [desk.post("/patients/new/", ELEANOR).status_code for _ in range(2)]
+
+    assert statuses == [302, 422]
+    assert Patient.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"last_name": ""}, "This field is required."),
+        ({"last_name": "x" * 101}, "Ensure this value has at most 100 characters (it has 101)."),
+        ({"first_name": "El\x00eanor"}, "Null characters are not allowed."),
+        ({"first_name": "Elea\nnor"}, "This has to be one line without control characters."),
+        ({"birth_date": "never"}, "Enter a valid date."),
+        ({"birth_date": "2030-01-01"}, "A birth date is neither in the future nor before 1900."),
+        ({"birth_date": "1899-12-31"}, "A birth date is neither in the future nor before 1900."),
+        ({"email": "eleanor@"}, "Enter a valid email address."),
+        ({"language": "xx"}, "Select a valid choice. xx is not one of the available choices."),
+    ],
+)
+def test_what_cannot_be_meant_is_said_at_the_field(desk: Client, wrong: Data, error: str) -> None:
+    answer = desk.post("/patients/new/", ELEANOR | wrong)
+
+    assert answer.status_code == 422
+    assert says(answer, "div.error") == [error]
+    assert Patient.objects.count() == 0
+
+
+def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clinic) -> None:
+    patient = PatientFactory.create(last_name="Vance", first_name="Eleanor", email="")
+    course = book(clinic, patient)
+    shown = page(desk.get(f"/patients/{patient.pk}/"))
+    (coming,) = shown.all("[aria-labelledby=next]")
+
+    assert shown.all("h1")[0].text == "Vance, Eleanor"
+    assert shown.all(".notice")[0].text == (
+        "No mail address. There is no mail address: tell the patient the dates by phone. Add an address"
+    )
+    assert coming.all("li")[0].text == (
+        f"Mon 1 Feb 2027 09:00 home 12:10 Chair 1, {clinic.prescriber.short_name} Booked"
+    )
+    assert [link.attributes["href"] for link in shown.all("[aria-labelledby=courses]")[0].all("a")] == [
+        f"/courses/{course.pk}/"
+    ]
+    assert [link.text for link in shown.all("header.head")[0].all("a.button")] == ["Edit"]
+
+
+def test_a_page_without_anything_leads_to_a_course(desk: Client) -> None:
+    patient = PatientFactory.create()
+    answer = desk.get(f"/patients/{patient.pk}/")
+
+    assert says(answer, ".empty") == ["Nothing is booked. Plan a course"]
+    assert [link.text for link in page(answer).all("header.head")[0].all("a.button")] == ["Edit", "New course"]
+
+
+def test_a_new_address_takes_the_line_off_and_queues_what_was_not_mailed(desk: Client, clinic: Clinic) -> None:
+    patient = PatientFactory.create(email="")
+    book(clinic, patient)
+    before = (Mail.objects.count(), Task.objects.filter(kind=TaskKind.NO_ADDRESS, done_at=None).count())
+    path = f"/patients/{patient.pk}/edit/"
+    answer = desk.post(path, form_data(desk.get(path)) | {"email": "eleanor@example.org"})
+    after = (Mail.objects.count(), Task.objects.filter(kind=TaskKind.NO_ADDRESS, done_at=None).count())
+
+    assert answer.status_code == 302
+    assert (before, after) == ((0, 1), (12, 0))
+
+
+def test_a_change_that_is_refused_changes_nothing(desk: Client) -> None:
+    patient = PatientFactory.create(last_name="Vance")
+    path = f"/patients/{patient.pk}/edit/"
+    answer = desk.post(path, form_data(desk.get(path)) | {"last_name": "Other", "birth_date": "2030-01-01"})
+    patient.refresh_from_db()
+
+    assert answer.status_code == 422
+    assert (patient.last_name, says(answer, "h1")) == ("Vance", [str(patient)])
+
+
+def test_everybody_reads_and_nurses_do_not_write(clinic: Clinic) -> None:
+    patient = PatientFactory.create()
+    paths = ["/patients/", f"/patients/{patient.pk}/", "/patients/new/", f"/patients/{patient.pk}/edit/"]
+
+    assert [[signed_in(staff).get(path).status_code for staff in clinic.staff] for path in paths] == [
+        [200] * 5,
+        [200] * 5,
+        [200, 200, 200, 403, 200],
+        [200, 200, 200, 403, 200],
+    ]
+    assert [Client().get(path).status_code for path in paths] == [302] * 4
+
+
+@pytest.mark.parametrize("pk", ["0", "99999999999999999999"])
+def test_who_does_not_exist_is_not_found(desk: Client, pk: str) -> None:
+    assert desk.get(f"/patients/{pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("courses", [1, 4])
+def test_a_page_takes_as_many_queries_for_four_courses_as_for_one(desk: Client, clinic: Clinic, courses: int) -> None:
+    from scheduling import cancelling
+
+    patient = PatientFactory.create()
+    for number in range(courses):
+        course = book(clinic, patient)
+        if number < courses - 1:
+            cancelling.cancel_course(actor=clinic.desk, course=course, reason="other dates", now=NOW)
+    desk.get("/patients/")  # once a minute the session is renewed
+    with CaptureQueriesContext(connection) as queries:
+        answer = desk.get(f"/patients/{patient.pk}/")
+
+    assert len(page(answer).all("[aria-labelledby=courses]")[0].all("li")) == courses
+    # session, user; patient; courses, sessions, overrides, events, standing sessions, lines, mails; sites, open lines
+    assert len(queries) == 12

@@ -47,7 +47,7 @@ def served() -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "clinic.wsgi", "--bind", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(  # noqa: S603 our own command line
+    server = subprocess.Popen(
         [*command, "--worker-class", "gthread", "--log-level", "warning"],
         env={**os.environ, "WEB_CONCURRENCY": "1"},
     )

@@ -11,6 +11,7 @@ import json
 import os
 import pkgutil
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -39,6 +40,7 @@ def main(names: list[str]) -> int:
     os.environ["CLINIC_VAR"] = tempfile.mkdtemp(prefix="clinic-bench-")
     os.environ["DJANGO_SETTINGS_MODULE"] = "clinic.settings"
     servers = services.needed(places.var())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     services.start(servers, places.var())
     try:
         import django

@@ -42,13 +42,14 @@ class Element:
 
     def all(self, selector: str) -> list[Element]:
         """The elements below it that match `tag`, `.class`, `tag.class` or `[name=value]`, in their order."""
-        return [element for element in self._below() if element.matches(selector)]
+        return [element for element in self.below() if element.matches(selector)]
 
-    def _below(self) -> Iterator[Element]:
+    def below(self) -> Iterator[Element]:
+        """Everything below it, in the order of the page."""
         for child in self.children:
             if isinstance(child, Element):
                 yield child
-                yield from child._below()
+                yield from child.below()
 
     def matches(self, selector: str) -> bool:
         if selector.startswith("["):

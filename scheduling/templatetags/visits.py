@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.findings import Finding, Level
-from clinic.models import Site
+from clinic.models import Closure, Site
 from scheduling import wording
 from scheduling.models import CourseEvent, CourseState, Mail, MailState, Session, SessionState
 from scheduling.protocols.types import NoPlan, VisitShape
+from scheduling.protocols.windows import day_bounds
+from scheduling.queries import Board
 
 register = template.Library()
 
@@ -163,6 +165,18 @@ def shape_bar(shape: VisitShape) -> dict[str, Any]:
 def start(session: Session) -> str:
     """When a visit starts, on the site's clocks; the session has to know its site."""
     return wording.clock(session.starts_at, session.site.zone)
+
+
+@register.simple_tag
+def closed_when(closure: Closure, board: Board) -> str:
+    """Which part of the board's date a closure takes: "all day", "from 14:00", "until 11:30", "10:00–12:00"."""
+    zone = board.site.zone
+    first, last = day_bounds(board.date, zone)
+    start, end = closure.during.lower, closure.during.upper
+    hours = {"start": wording.clock(start, zone), "end": wording.clock(end, zone)}
+    if start <= first:
+        return _("all day") if end >= last else _("until %(end)s") % hours
+    return _("from %(start)s") % hours if end >= last else _("%(start)s–%(end)s") % hours
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from clinic.errors import DomainError, RulesBroken
+from clinic.errors import DomainError, RequestReused, RulesBroken
 from clinic.findings import Finding, Level
 from clinic.forms import add_error
 from clinic.http import actor
@@ -46,7 +46,6 @@ class Desk:
         patient: Patient,
         now: datetime,
         course: Course | None = None,
-        asked: dict[str, Any] | None = None,
     ) -> None:
         self.request = request
         self.actor: Staff = actor(request)
@@ -56,7 +55,8 @@ class Desk:
         self.notes: list[str] = []
         self.status = 200
         self.data = self._data() if request.method == "POST" else None
-        self.ask = AskForm(self.data, initial=self._initial() | (asked or {}), running=course is not None)
+        initial = self._initial() if self.data is None else {}
+        self.ask = AskForm(self.data, initial=initial, running=course is not None)
         self.away = AwayForms(self.data, prefix="away")
         self.edit: EditForm | None = None
         self.editing: int | None = None
@@ -75,7 +75,7 @@ class Desk:
         version = known.get(standard) or next(iter(known.values()), None)
         return {
             "protocol": version,
-            "sessions": version.protocol.initial_plan if version else 1,
+            "sessions": version.protocol.initial_plan if version else None,
             "earliest": self.now.astimezone(self.site.zone).date(),
         }
 
@@ -157,6 +157,7 @@ class Desk:
             case "leave":
                 pass
             case _:
+                self.label = ""
                 self._propose_rows()
 
     def _propose_rows(self) -> None:
@@ -214,6 +215,8 @@ class Desk:
     def refused(self, error: DomainError) -> None:
         """A verb has refused: keep everything that was typed and say why."""
         self.status = 409 if error.status == 409 else 422
+        if isinstance(error, RequestReused):
+            self.request_id = uuid4()
         if isinstance(error, SlotTaken):
             self.rows = drafts.after_loss(self.rows, error)
         elif not isinstance(error, RulesBroken):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -17,7 +19,13 @@ def test_every_icon_that_a_page_names_is_drawn_and_no_other() -> None:
     named = {
         name for path in TEMPLATES.rglob("*.html") for name in re.findall(r'{% icon "([a-z-]+)" %}', path.read_text())
     }
-    told = [visits.STATES, visits.COURSE_STATES, visits.MAIL_STATES, visits.LEVELS, worklists.LOOKS]
+    told: list[Mapping[Any, tuple[str, ...]]] = [
+        visits.STATES,
+        visits.COURSE_STATES,
+        visits.MAIL_STATES,
+        visits.LEVELS,
+        worklists.LOOKS,
+    ]
     named |= {look[0] for looks in told for look in looks.values()} | {"spray"}
 
     assert set(NAMES) == named

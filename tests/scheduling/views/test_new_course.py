@@ -1,0 +1,446 @@
+"""Planning and booking on the page as a browser without JavaScript does it: forms are sent, pages come back."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from patients.models import Patient, Task
+from scheduling import deciding
+from scheduling.booking import Signature
+from scheduling.models import Course, CourseState, Mail, Override, Session, SessionState
+from tests.factories import MONDAY, NOW, PASSWORD, Clinic, PatientFactory, local, protocol
+from tests.pages import form_data, page, says, signed_in
+from tests.scheduling.views import book
+
+Data = dict[str, Any]
+
+
+class Desk:
+    """Somebody at the page: presses buttons, types into fields, sees what comes back."""
+
+    def __init__(self, client: Client, path: str) -> None:
+        self.client, self.path = client, path
+        self.answer: Any = client.get(path)
+
+    def press(self, act: str, **typed: Any) -> Desk:
+        """Send the form as it stands, with what was typed, by one of its buttons."""
+        buttons = [button.attributes["value"] for button in page(self.answer).all("[name=act]")]
+        assert act in buttons, f"{act} is none of {buttons}"
+        data = form_data(self.answer, form="desk") | {name.replace("__", "-"): value for name, value in typed.items()}
+        self.answer = self.client.post(self.path, data | {"act": act})
+        return self
+
+    @property
+    def rows(self) -> list[str]:
+        """Number, date, day, start and what is found, of each row."""
+        shown = [row for row in page(self.answer).all("tr") if row.attributes.get("id", "").startswith("row-")]
+        return [
+            " ".join(cell.text for place, cell in enumerate(row.all("td")) if place in (0, 1, 2, 3, 6)).strip()
+            for row in shown
+        ]
+
+    @property
+    def notices(self) -> list[str]:
+        return says(self.answer, ".notice")
+
+
+@pytest.fixture
+def planning(desk: Client, patient: Patient) -> Desk:
+    return Desk(desk, f"/patients/{patient.pk}/course/new/")
+
+
+def test_the_page_opens_with_plans_and_the_rows_of_one(planning: Desk) -> None:
+    shown = page(planning.answer)
+
+    assert planning.answer.status_code == 200
+    assert [card.all("b")[0].text for card in shown.all("button.plan")] == ["Soonest", "Most even"]
+    assert [card.attributes["aria-pressed"] for card in shown.all("button.plan")] == ["false", "true"]
+    assert planning.rows == [
+        "1 Mon 1 Feb day 0 08:00 home 11:10 No finding",
+        "2 Thu 4 Feb day 3 08:00 home 11:10 No finding",
+        "3 Mon 8 Feb day 7 08:00 home 11:10 No finding",
+        "4 Thu 11 Feb day 10 08:00 home 11:10 No finding",
+        "5 Mon 15 Feb day 14 08:00 home 11:10 No finding",
+        "6 Thu 18 Feb day 17 08:00 home 11:10 No finding",
+    ]
+    assert [button.text for button in shown.all("button.primary")] == ["Book 6 visits"]
+
+
+def test_looking_writes_nothing(planning: Desk) -> None:
+    planning.press("choose:soonest").press("take:0:0").press("drop:2")
+
+    assert (Course.objects.count(), Session.objects.count(), Mail.objects.count()) == (0, 0, 0)
+
+
+def test_a_whole_course_is_booked_and_its_page_shows_it(planning: Desk, patient: Patient, desk: Client) -> None:
+    planning.press("book")
+    course = Course.objects.get()
+
+    assert (planning.answer.status_code, planning.answer["Location"]) == (302, f"/courses/{course.pk}/")
+    assert (course.patient, course.state) == (patient, CourseState.ACTIVE)
+    assert [session.starts_at for session in course.sessions.in_order()] == [
+        local(MONDAY + timedelta(days=day), "08:00") for day in (0, 3, 7, 10, 14, 17)
+    ]
+    assert says(desk.get(planning.answer["Location"]), ".notice") == ["6 visits are booked."]
+
+
+def test_a_double_click_books_once(planning: Desk) -> None:
+    data = form_data(planning.answer, form="desk") | {"act": "book"}
+    first, second = (planning.client.post(planning.path, data) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert first["Location"] == second["Location"]
+    assert Course.objects.count() == 1
+
+
+def test_a_page_that_has_booked_books_nothing_else(planning: Desk) -> None:
+    data = form_data(planning.answer, form="desk") | {"act": "book"}
+    planning.client.post(planning.path, data)
+    answer = planning.client.post(planning.path, data | {"row": data["row"][:4]})
+
+    assert answer.status_code == 409
+    assert says(answer, ".notice")[0] == "Nothing was booked yet. This request id belongs to another request."
+    assert Course.objects.count() == 1
+
+
+def test_another_plan_brings_its_rows(planning: Desk) -> None:
+    planning.press("choose:soonest")
+
+    assert [row.split(" home")[0] for row in planning.rows] == [
+        "1 Mon 1 Feb day 0 08:00",
+        "2 Wed 3 Feb day 2 08:00",
+        "3 Fri 5 Feb day 4 08:00",
+        "4 Mon 8 Feb day 7 08:00",
+        "5 Wed 10 Feb day 9 08:00",
+        "6 Fri 12 Feb day 11 08:00",
+    ]
+
+
+def test_wishes_are_asked_for_and_counted(planning: Desk) -> None:
+    planning.press(
+        "plan",
+        weekdays=["1", "3"],
+        not_before="10:00",
+        home_by="14:00",
+        earliest="2027-02-02",
+        away__0__first="2027-02-04",
+        away__0__last="2027-02-05",
+    )
+    shown = page(planning.answer)
+
+    starts = [row.all("td") for row in shown.all("tr") if row.attributes.get("id", "").startswith("row-")]
+    assert {(cells[1].text[:3], cells[3].text[:5]) for cells in starts} == {("Tue", "10:00"), ("Thu", "10:00")}
+    assert "Thu 4 Feb" not in [cells[1].text for cells in starts]
+    assert "6 of 6 as wished" in shown.all("button.plan")[0].text
+    assert [box.attributes["value"] for box in shown.all("[name=weekdays]") if "checked" in box.attributes] == [
+        "1",
+        "3",
+    ]
+    assert form_data(planning.answer, form="desk")["away-0-first"] == ["2027-02-04"]
+
+
+def test_another_protocol_brings_its_number_of_sessions(planning: Desk) -> None:
+    planning.press("plan", protocol=str(protocol("esketamine-trd-us").pk))
+
+    assert len(planning.rows) == 8
+    assert form_data(planning.answer, form="desk")["sessions"] == ["8"]
+
+
+def test_the_next_possible_time_of_a_row_is_one_button_away(planning: Desk) -> None:
+    planning.press("take:1:0")
+
+    assert planning.rows[1] == "2 Thu 4 Feb Thu 4 Feb day 3 08:00 08:10 home 11:20 No finding"
+    assert says(planning.answer, "s") == ["Thu 4 Feb", "08:00"]
+
+
+def test_a_row_is_edited_and_judged(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-02-02", edit__start="09:00")
+
+    assert planning.rows[1] == (
+        "2 Thu 4 Feb Tue 2 Feb day 1 08:00 09:00 home 12:10 OVERRIDE · gap-min · 1 day, 25 h "
+        "Sessions 1 and 2 are 1 day apart; at least 2 calendar days and 40 hours are required."
+    )
+    assert Course.objects.count() == 0
+
+
+def test_a_row_that_cannot_be_meant_stays_open_with_its_error(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-03-14", edit__start="02:30")
+
+    assert planning.answer.status_code == 422
+    assert says(planning.answer, ".error") == ["There is no such time on this date: the clocks go forward then."]
+    assert form_data(planning.answer, form="desk")["edit-start"] == ["02:30"]
+
+
+def test_an_open_row_is_looked_at_before_anything_is_booked(planning: Desk) -> None:
+    planning.press("edit:1").press("book", edit__date="2027-02-05")
+
+    assert planning.answer.status_code == 422
+    assert planning.notices == [
+        "Nothing was booked yet. A row was changed just now. Nothing was booked yet: look at it, then book."
+    ]
+    assert planning.rows[1].startswith("2 Thu 4 Feb Fri 5 Feb day 4")
+    assert Course.objects.count() == 0
+
+
+def test_enter_in_a_field_looks_and_books_nothing(planning: Desk) -> None:
+    first = page(planning.answer).all("[id=desk]")[0].all("button")[0]
+
+    assert (first.attributes["name"], first.attributes["value"]) == ("act", "look")
+    assert planning.press("look").answer.status_code == 200
+    assert Course.objects.count() == 0
+
+
+def test_a_row_is_dropped_and_added_again(planning: Desk) -> None:
+    planning.press("drop:3")
+    dropped = planning.rows[3]
+    primary = says(planning.answer, "button.primary")
+    planning.press("restore:3")
+
+    assert dropped == "Thu 11 Feb day 10 08:00 home 11:10 Dropped"
+    assert primary == ["Book 5 visits"]
+    assert planning.rows[3] == "4 Thu 11 Feb day 10 08:00 home 11:10 No finding"
+
+
+def test_times_are_held_for_a_day(planning: Desk, desk: Client) -> None:
+    planning.press("hold")
+    course = Course.objects.get()
+
+    assert (course.state, course.held_until) == (CourseState.HELD, NOW + timedelta(hours=24))
+    assert says(desk.get(planning.answer["Location"]), ".messages") == [
+        "6 visits are held for 24 hours. Nothing is mailed yet."
+    ]
+
+
+def too_near(planning: Desk) -> Desk:
+    return planning.press("edit:1").press("set", edit__date="2027-02-02")
+
+
+def test_a_prescriber_signs_in_place(planning: Desk, clinic: Clinic) -> None:
+    signed = {"sign__prescriber": clinic.prescriber.pk, "sign__reason": "Travels from Thursday"}
+    too_near(planning).press("book", **signed, sign__password=PASSWORD)
+    override = Override.objects.get()
+
+    assert planning.answer.status_code == 302
+    assert (override.rule, override.by, override.reason) == ("gap-min", clinic.prescriber, "Travels from Thursday")
+
+
+def test_a_prescriber_who_is_signed_in_needs_no_password(prescriber: Client, patient: Patient, clinic: Clinic) -> None:
+    planning = too_near(Desk(prescriber, f"/patients/{patient.pk}/course/new/"))
+    planning.press("book", sign__reason="Travels from Thursday")
+
+    assert planning.answer.status_code == 302
+    assert Override.objects.get().by == clinic.prescriber
+
+
+@pytest.mark.parametrize(
+    ("typed", "errors"),
+    [
+        ({}, ["This field is required."] * 2),
+        ({"sign__reason": "Travels"}, ["This field is required."]),
+        (
+            {"sign__reason": "Travels", "sign__prescriber": "first", "sign__password": "wrong"},
+            ["This is not the prescriber's password, or it was wrong too often."],
+        ),
+    ],
+)
+def test_nothing_is_booked_without_a_sound_signature(
+    planning: Desk, clinic: Clinic, typed: Data, errors: list[str]
+) -> None:
+    if "sign__prescriber" in typed:
+        typed = typed | {"sign__prescriber": clinic.prescriber.pk}
+    too_near(planning).press("book", **typed)
+
+    assert planning.answer.status_code == 422
+    assert says(planning.answer, ".error") == errors
+    assert Course.objects.count() == 0
+    assert planning.rows[1].startswith("2 Thu 4 Feb Tue 2 Feb day 1")
+
+
+def test_a_signature_signs_what_the_page_has_shown_and_nothing_else(planning: Desk, clinic: Clinic) -> None:
+    signed = {"sign-prescriber": clinic.prescriber.pk, "sign-reason": "Travels", "sign-password": PASSWORD}
+    too_near(planning)
+    data = form_data(planning.answer, form="desk") | signed | {"act": "book", "rule": "span-max"}
+    answer = planning.client.post(planning.path, data)
+
+    assert answer.status_code == 422
+    assert Course.objects.count() == 0
+
+
+def test_without_a_signature_the_times_are_held_and_a_prescriber_is_asked(planning: Desk) -> None:
+    too_near(planning)
+    word = [button.text for button in page(planning.answer).all("[value=hold]")]
+    planning.press("hold")
+
+    assert word == ["Hold and ask a prescriber"]
+    assert Course.objects.get().state == CourseState.HELD
+    assert list(Task.objects.values_list("kind", "details__rules")) == [("override-asked", ["gap-min"])]
+
+
+def test_a_block_is_passed_over_by_nobody(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-02-01", edit__start="12:00").press("book")
+
+    assert planning.answer.status_code == 422
+    assert planning.notices == ["Nothing was booked yet. A row breaks a rule that nobody can pass over."]
+    assert page(planning.answer).all("[name=sign-reason]") == []
+    assert Course.objects.count() == 0
+
+
+def test_a_lost_race_marks_the_taken_rows_alone_and_offers_replacements(planning: Desk, clinic: Clinic) -> None:
+    planning.press("take:4:0")
+    for number, chair in enumerate(range(6)):
+        other = PatientFactory.create(last_name=f"Other{number}")
+        book_at_eight(clinic, other, chair)
+    planning.press("book")
+
+    assert planning.answer.status_code == 409
+    assert planning.notices[0].startswith("Nothing was booked yet: 2 of the 6 times were taken a moment ago.")
+    assert [row.attributes["class"] for row in page(planning.answer).all("tr") if "id" in row.attributes] == [
+        "taken",
+        "taken",
+        "",
+        "",
+        "",
+        "",
+    ]
+    assert planning.rows[4].startswith("5 Mon 15 Feb Mon 15 Feb day 14 08:00 08:10")
+    assert says(planning.answer, "button.primary") == ["Book with 2 replacements"]
+    assert planning.press("book").answer.status_code == 302
+    assert Session.objects.filter(patient=planning_patient(planning), state=SessionState.BOOKED).count() == 6
+
+
+def planning_patient(planning: Desk) -> int:
+    return int(planning.path.split("/")[2])
+
+
+def book_at_eight(clinic: Clinic, patient: Patient, chair: int) -> None:
+    """Two visits that take the first two mornings of a chair, with either prescriber."""
+    from scheduling import booking
+    from scheduling.protocols.types import Place
+
+    doctor = clinic.prescribers[chair // 3]
+    booking.book_course(
+        actor=clinic.desk,
+        patient=patient,
+        protocol=protocol(),
+        places=[
+            Place(local(MONDAY + timedelta(days=day), "08:00"), clinic.chairs[chair].pk, doctor.pk) for day in (0, 3)
+        ],
+        now=NOW,
+    )
+
+
+def test_where_there_is_no_plan_the_limit_and_the_first_date_are_told(planning: Desk) -> None:
+    planning.press("plan", sessions="6", earliest="2027-03-25")
+
+    assert planning.rows == []
+    assert len(planning.notices) == 1
+    assert planning.notices[0].startswith("No plan is possible so.")
+
+
+def test_who_has_a_running_course_gets_no_second(desk: Client, course: Course) -> None:
+    planning = Desk(desk, f"/patients/{course.patient_id}/course/new/")
+
+    assert planning.rows == []
+    assert planning.notices == ["No plan is possible so. The patient has another running course. To the running course"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sessions": "0"},
+        {"sessions": "10000"},
+        {"earliest": "never"},
+        {"protocol": "999999"},
+        {"away-0-first": "2027-02-05", "away-0-last": "2027-02-01"},
+        {"not_before": "25:00"},
+    ],
+)
+def test_what_cannot_be_meant_is_said_at_the_field(planning: Desk, wrong: Data) -> None:
+    data = form_data(planning.answer, form="desk") | wrong | {"act": "book"}
+    answer = planning.client.post(planning.path, data)
+
+    assert answer.status_code == 422
+    assert len(page(answer).all("div.error")) == 1
+    assert Course.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"row": "nonsense"},
+        {"row": "kept 2027-02-04T13:00/1/2"},
+        {"act": "take:0:7"},
+        {"act": "take:99:0"},
+        {"act": "edit:x"},
+        {"act": "drop"},
+        {"act": "take:0:-1"},
+    ],
+)
+def test_what_the_page_did_not_send_is_refused(planning: Desk, wrong: Data) -> None:
+    data = form_data(planning.answer, form="desk") | {"act": "look"} | wrong
+
+    assert planning.client.post(planning.path, data).status_code == 400
+
+
+def test_a_chair_of_another_site_is_refused(planning: Desk) -> None:
+    row = form_data(planning.answer, form="desk")["row"][0].split(" ")
+    row[1] = "/".join([row[1].split("/")[0], "999999", row[1].split("/")[2]])
+    answer = planning.client.post(
+        planning.path, form_data(planning.answer, form="desk") | {"act": "book", "row": [" ".join(row)]}
+    )
+
+    assert answer.status_code == 422
+    assert says(answer, ".notice") == ["Nothing was booked yet. There is no such chair at your site."]
+
+
+def test_maintenance_is_added_to_a_running_course(desk: Client, clinic: Clinic, course: Course) -> None:
+    deciding.decide(
+        actor=clinic.prescriber,
+        course=course,
+        decision="maintenance",
+        reason="better",
+        override=Signature(clinic.prescriber, frozenset({"initial-min"}), "better"),
+        now=NOW,
+    )
+    planning = Desk(desk, f"/courses/{course.pk}/add/")
+    planning.press("plan", sessions="2", earliest="2027-02-08").press("book")
+
+    assert (planning.answer.status_code, planning.answer["Location"]) == (302, f"/courses/{course.pk}/")
+    assert list(course.sessions.live().in_order().values_list("phase", flat=True)) == ["maintenance", "maintenance"]
+
+
+def test_a_make_up_is_added(desk: Client, clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, days=(0, 3, 7, 10))
+    planning = Desk(desk, f"/courses/{course.pk}/add/").press("book")
+
+    assert planning.answer.status_code == 302
+    assert course.sessions.live().count() == 6
+
+
+def test_nurses_do_not_book(clinic: Clinic, patient: Patient, course: Course) -> None:
+    paths = [f"/patients/{patient.pk}/course/new/", f"/courses/{course.pk}/add/"]
+
+    assert [[signed_in(staff).get(path).status_code for staff in clinic.staff] for path in paths] == [
+        [200, 200, 200, 403, 200]
+    ] * 2
+    assert [Client().get(path).status_code for path in paths] == [302, 302]
+
+
+@pytest.mark.parametrize("sessions", ["4", "6"])
+def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Desk, sessions: str) -> None:
+    planning.press("plan", sessions=sessions)
+    with CaptureQueriesContext(connection) as queries:
+        planning.press("look")
+
+    assert len(planning.rows) == int(sessions)
+    assert len(queries) == 28
+
+
+def test_dates_are_those_of_the_site(planning: Desk) -> None:
+    assert form_data(planning.answer, form="desk")["earliest"] == [date(2027, 2, 1).isoformat()]

@@ -134,10 +134,10 @@ class Supervisor:
         self.end_left_over()
         self.check_port()
         services.start(self.servers, self.var)
-        self.manage("migrate", "--no-input")
+        self.manage("migrate", "--no-input", "--skip-checks")
         if os.environ.get("CLINIC_ENV") == "production":
             self.manage("collectstatic", "--no-input")
-        logins = [] if os.environ.get("DATABASE_URL") else self.manage("filldemo")
+        logins = [] if os.environ.get("DATABASE_URL") else self.manage("filldemo", "--skip-checks")
         with_sink = not os.environ.get("EMAIL_URL")
         if with_sink:
             sink.choose_port(self.var)

@@ -134,6 +134,7 @@ class Server:
             )
         if not self.wait(self.patience):
             lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            self.kill()
             reason = next((line for line in reversed(lines) if "FATAL" in line), lines[-1])
             raise ServiceError(f"{self.name} did not start: {reason} (see {self.log})")
 

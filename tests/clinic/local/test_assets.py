@@ -1,0 +1,34 @@
+"""The lock file says exactly what is fetched, and from nowhere in particular."""
+
+import json
+
+from clinic.local import assets
+from clinic.local.places import BASE_DIR
+
+
+def test_the_lock_file_names_no_host_and_pins_every_package() -> None:
+    packages = json.loads((BASE_DIR / "package-lock.json").read_text())["packages"]
+    wrong = [
+        name
+        for name, package in packages.items()
+        if name and ("resolved" in package or not package["integrity"].startswith("sha512-"))
+    ]
+    assert wrong == []
+
+
+def test_every_file_that_is_served_comes_from_a_package_of_the_lock_file() -> None:
+    packages = json.loads((BASE_DIR / "package-lock.json").read_text())["packages"]
+    assert [
+        file
+        for file in assets.FILES
+        if not any(f"node_modules/{file}".startswith(f"{name}/") for name in packages if name)
+    ] == []
+
+
+def test_the_mention_of_source_maps_is_taken_out() -> None:
+    script = b"let map = '//# sourceMappingURL=no';\n//# sourceMappingURL=a.js.map\n"
+    style = b"a { color: red }\n/*# sourceMappingURL=a.css.map */"
+    assert [assets.SOURCE_MAP.sub(b"", text) for text in (script, style)] == [
+        b"let map = '//# sourceMappingURL=no';\n",
+        b"a { color: red }\n",
+    ]

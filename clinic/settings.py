@@ -285,5 +285,9 @@ LOGGING = {
         "django.db.backends": {"level": "WARNING"},  # statements carry patients' data, also under DEBUG
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         "axes": {"level": "WARNING"},
+        # Two lines for each message that beat sends every few seconds; failures still show.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -261,5 +261,6 @@ class _Server:
             return Outcome(MailState.SENT, tried=True)
         if code == 421:  # the server takes leave with it
             self.close()
-        text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        said = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        text = "".join(character if character.isprintable() else " " for character in said)  # no NUL fits in a column
         return Outcome(MailState.FAILED if code >= 500 else MailState.DUE, f"{code} {text}", tried=True)

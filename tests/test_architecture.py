@@ -22,7 +22,8 @@ FLOORS = (
     ("scheduling.booking",),
     ("scheduling.placing", "scheduling.proposing"),
     ("scheduling.judging", "scheduling.reminders", "scheduling.writes", "scheduling.days"),
-    ("scheduling.emails", "scheduling.queries", "scheduling.openings"),
+    ("scheduling.letters", "scheduling.checks"),
+    ("scheduling.emails", "scheduling.calendars", "scheduling.queries", "scheduling.openings"),
     ("scheduling.models",),
     ("scheduling.protocols",),
 )

@@ -263,6 +263,14 @@ def test_what_the_server_refuses_for_good_fails_onto_the_worklist_and_stops_nobo
     assert server.connections == 1
 
 
+def test_whatever_the_server_says_is_written_down(clinic: Clinic, server: MailServer) -> None:
+    a_mail(clinic, "odd@example.org")
+    server.answers["odd@example.org"] = f"554-What is\x00this,\r\n554 {'x' * 400}"
+    assert reminders.send_batch(now=NOW) == 1
+    mail = Mail.objects.get()
+    assert (mail.state, mail.error[:20], len(mail.error)) == (FAILED, "554 What is this, xx", 300)
+
+
 def test_what_the_server_puts_off_is_tried_again_after_a_minute_at_most(clinic: Clinic, server: MailServer) -> None:
     mail = a_mail(clinic, "slow@example.org")
     a_mail(clinic, "z@example.org")

@@ -1,0 +1,86 @@
+"""What the worker does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from clinic import clock
+from clinic.celery import app
+from scheduling import booking, tasks
+from scheduling.models import Course, CourseState, Day, Mail, MailState
+from scheduling.protocols.types import Place
+from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
+from tests.mail_server import MailServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return make_clinic()
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[MailServer]:
+    server = MailServer()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    with server.running():
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def at_now(settings: Settings, tmp_path: Path) -> None:
+    """The clinic's clock shows NOW, as in a demonstration that was set ahead."""
+    settings.CLOCK_FILE = str(tmp_path / "clock")
+    clock.set_shift(NOW - timezone.now())
+
+
+def book(clinic: Clinic, number: int, *, hold: bool = False) -> Course:
+    places = [
+        Place(local(MONDAY + timedelta(days=day), "09:00"), clinic.chairs[number].pk, clinic.prescriber.pk)
+        for day in (1, 4, 8, 11)
+    ]
+    return booking.book_course(
+        actor=clinic.desk, patient=PatientFactory.create(), protocol=protocol(), places=places, hold=hold, now=NOW
+    ).course
+
+
+def test_beat_names_tasks_that_exist_and_lets_none_pile_up() -> None:
+    app.loader.import_default_modules()
+    entries = app.conf.beat_schedule
+    assert {entry["task"] for entry in entries.values()} == {
+        "scheduling.tasks.send_mail",
+        "scheduling.tasks.expire_holds",
+        "scheduling.tasks.create_days",
+    }
+    assert [entry["task"] for entry in entries.values() if entry["task"] not in app.tasks] == []
+    assert [name for name, entry in entries.items() if entry["options"]["expires"] > entry["schedule"]] == []
+
+
+def test_sending_mail_empties_the_outbox(clinic: Clinic, server: MailServer) -> None:
+    for number in range(3):
+        book(clinic, number)
+    tasks.send_mail()
+    assert len(server.received) == 3
+    assert Mail.objects.filter(state=MailState.DUE, try_at__lte=clock.now()).count() == 0
+
+
+def test_holds_that_have_run_out_expire(clinic: Clinic) -> None:
+    course = book(clinic, 0, hold=True)
+    tasks.expire_holds()
+    assert Course.objects.get(pk=course.pk).state == CourseState.HELD
+    clock.set_shift(NOW + booking.HOLD + timedelta(minutes=1) - timezone.now())
+    tasks.expire_holds()
+    assert Course.objects.get(pk=course.pk).state == CourseState.CANCELLED
+
+
+def test_days_are_made_ahead(clinic: Clinic) -> None:
+    Day.objects.all().delete()
+    tasks.create_days()
+    assert (Day.objects.count(), Day.objects.earliest("date").date) == (400, MONDAY)

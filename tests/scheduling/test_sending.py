@@ -468,7 +468,7 @@ def drain_elsewhere(server: MailServer) -> subprocess.Popen[bytes]:
         "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
         "EMAIL_URL": f"smtp://127.0.0.1:{server.port}",
     }
-    return subprocess.Popen([sys.executable, "-c", code], env=environ, cwd=places.BASE_DIR)  # noqa: S603 our own code
+    return subprocess.Popen([sys.executable, "-c", code], env=environ, cwd=places.BASE_DIR)
 
 
 def kill_once(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:

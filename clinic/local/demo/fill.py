@@ -49,5 +49,5 @@ def logins() -> list[tuple[str, str, str]]:
     return [
         (worker.role, worker.username, worker.password)
         for worker in people.STAFF
-        if worker.username in stored and check_password(worker.password, stored[worker.username])
+        if worker.password and worker.username in stored and check_password(worker.password, stored[worker.username])
     ]

@@ -115,10 +115,23 @@ class Choice(NamedTuple):
 def choose_days(task: Task, aim: Aim) -> Choice | None:
     """The best days for the sessions, None if there are none within the rules."""
     search = _Search(task, aim)
-    for bound in search.bounds():
+    for tried, bound in enumerate(search.bounds()):
+        if tried == 1 and first_possible(task) is None:
+            break
         if best := search.within(bound):
             return best
     return None
+
+
+def first_possible(task: Task) -> int | None:
+    """The first day on which the phase can begin so that all sessions find a day within the rules, None without.
+
+    Taking the earliest possible start again and again finds room for as many as any other way: what is possible after
+    a start is possible after an earlier one.
+    """
+    search = _Search(task, Aim(unmet=0, warn=0))
+    firsts = [first for first, _ in search.firsts()]
+    return next((first for first in (firsts if task.relative else firsts[:1]) if search.has_room(first)), None)
 
 
 class _Search:
@@ -155,7 +168,7 @@ class _Search:
         if task.relative and not task.standing and aim.unmet > aim.warn:
             self.rows = self._wished_rows()
             self.floors = {
-                first: aim.unmet * self._fewest_unmet(first, task.count, first) for first, _ in self._firsts()
+                first: aim.unmet * self._fewest_unmet(first, task.count, first) for first, _ in self.firsts()
             }
             for unmet in range(min(self.floors.values(), default=0), aim.unmet * task.count, aim.unmet):
                 yield unmet + aim.unmet - 1
@@ -164,9 +177,9 @@ class _Search:
     def within(self, bound: int) -> Choice | None:
         """The best choice that costs at most `bound`; of equal ones that which begins and ends first."""
         if not self.task.relative:
-            return self._chain(self._firsts(), NEVER, bound)
+            return self._chain(self.firsts(), NEVER, bound)
         best = None
-        for first, cost in self._firsts():
+        for first, cost in self.firsts():
             if cost + self.rest + self.floors.get(first, 0) > bound:
                 continue
             if found := self._chain([(first, cost)], first, bound):
@@ -174,12 +187,16 @@ class _Search:
                 bound = best.cost - 1
         return best
 
-    def _firsts(self) -> Iterator[tuple[int, int]]:
+    def firsts(self) -> Iterator[tuple[int, int]]:
         """The days on which the phase can begin, with what that costs beside the wishes."""
         task, aim = self.task, self.aim
         aimed = task.first_day if task.relative else task.preferred[0]
-        until = min(task.first_until, task.standing[0] - 1) if task.standing else task.first_until
-        for day in self.days[: bisect_right(self.days, until)]:
+        since, until = 0, task.first_until
+        if task.standing:
+            until = min(until, task.standing[0] - 1)
+            if task.relative:
+                since = self.last_standing - task.rules.span  # a new day 0 must not leave others outside the span
+        for day in self.days[bisect_left(self.days, since) : bisect_right(self.days, until)]:
             off = 0 if task.relative else self.offs[day - aimed]
             yield day, aim.last * day + aim.first * abs(day - aimed) + off
         if task.standing:
@@ -212,6 +229,18 @@ class _Search:
         at = bisect_left(self.days, day)
         row = self.rows[self.days[at]] if at < len(self.days) else ()
         return max(0, sessions - bisect_right(row, anchor + self.task.rules.span))
+
+    def has_room(self, first: int) -> bool:
+        """Whether there are days for all sessions of a phase that begins on this one."""
+        task = self.task
+        until = first + task.rules.span if task.relative else NEVER
+        found, state = 0, None
+        for day in self.days[bisect_left(self.days, first) : bisect_right(self.days, until)]:
+            if found < task.count and (state is None or day - (state & _DAY) >= task.rules.gap):
+                entered = min([entered for entered, _ in self._enter(day, 0, state)], default=None)
+                if entered is not None:
+                    found, state = found + 1, entered
+        return found >= task.count
 
     def _chain(self, firsts: Iterable[tuple[int, int]], anchor: int, bound: int) -> Choice | None:
         """The best choice that begins on one of these days; `anchor` is day 0 of the phase, NEVER without `span`."""
@@ -375,25 +404,31 @@ def _off_costs(aim: Aim) -> tuple[int, ...]:
     return (*late, *early)
 
 
-def warnings(task: Task, days: Sequence[int]) -> int | None:
-    """How many warnings these days of all sessions of the phase bring, in ascending order; None: a rule is broken.
+class Warned(NamedTuple):
+    """The warnings of a choice of days: gaps too short or too long, and a phase that ends too early or too late."""
+
+    gaps: int
+    ending: bool
+
+    def within(self, other: Warned) -> bool:
+        """Whether there is nothing that the other has not."""
+        return self.gaps <= other.gaps and self.ending <= other.ending
+
+
+def warnings(task: Task, days: Sequence[int]) -> Warned | None:
+    """The warnings of these days of all sessions of the phase, in ascending order; None if a rule is broken.
 
     The hours of `gap-min` are not looked at.
     """
     rules = task.rules
     new = set(days).difference(task.standing)
-    found = 0
-    for earlier, later in pairwise(days):
-        if earlier in new or later in new:
-            if later - earlier < rules.gap:
-                return None
-            found += not rules.short_gap <= later - earlier <= rules.long_gap
-    if task.relative:
-        if max(new) - days[0] > rules.span:
-            return None
-        found += not rules.last_from <= days[-1] - days[0] <= rules.last_to
+    gaps = [later - earlier for earlier, later in pairwise(days) if earlier in new or later in new]
+    last = days[-1] if days[0] in new else max(new)
+    if any(gap < rules.gap for gap in gaps) or (task.relative and last - days[0] > rules.span):
+        return None
     if rules.month:
         months = Counter(task.months[day] for day in new)
         if any(count + task.stood.get(month, 0) > rules.month for month, count in months.items()):
             return None
-    return found
+    ending = task.relative and not rules.last_from <= days[-1] - days[0] <= rules.last_to
+    return Warned(sum(not rules.short_gap <= gap <= rules.long_gap for gap in gaps), ending)

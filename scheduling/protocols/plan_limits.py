@@ -8,12 +8,9 @@ from datetime import date, timedelta
 
 from clinic.findings import gettext_noop
 from scheduling.protocols.masks import DayMask, local_day, pack
-from scheduling.protocols.plan_days import Aim, choose_days
+from scheduling.protocols.plan_days import first_possible
 from scheduling.protocols.plan_scan import HORIZON, Request, scan
 from scheduling.protocols.types import NoPlan, Phase
-
-_ANY = Aim(unmet=0, warn=0)
-_FIRST = Aim(unmet=0, warn=0, first=1)
 
 
 def too_many(request: Request) -> NoPlan | None:
@@ -36,7 +33,7 @@ def explain(request: Request) -> NoPlan:
     chairs, both, the rules, the site's hours. Only a new phase can begin later; for another there is no first date.
     """
     request = replace(request, strict=False)
-    first = _first_possible(request)
+    first = _first_date(request)
     for limit, text, values, relaxed in _relaxations(request):
         if _fits(relaxed):
             return NoPlan(limit, text, first, values)
@@ -45,16 +42,16 @@ def explain(request: Request) -> NoPlan:
 
 
 def _fits(request: Request) -> bool:
-    return choose_days(scan(request).task, _ANY) is not None
+    return first_possible(scan(request).task) is not None
 
 
-def _first_possible(request: Request) -> date | None:
+def _first_date(request: Request) -> date | None:
     """The first date on which the phase can begin, among all dates that are known."""
     if request.phase is not Phase.INITIAL or request.chain():
         return None
     found = scan(replace(request, start_within=HORIZON))
-    choice = choose_days(found.task, _FIRST)
-    return date.fromordinal(found.zero + choice.days[0]) if choice else None
+    first = first_possible(found.task)
+    return None if first is None else date.fromordinal(found.zero + first)
 
 
 def _relaxations(request: Request) -> Iterator[tuple[str, str, dict[str, object], Request]]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
-from itertools import islice
+from itertools import islice, pairwise
 
 from clinic.findings import Level
 from scheduling.protocols.masks import DayMask
@@ -164,7 +164,8 @@ def _sessions(request: Request, found: Scan, choice: Choice) -> tuple[PlannedSes
     task = found.task
     numbers = {day: found.before + index for index, day in enumerate(choice.days, start=1)}
     new = [day for day in choice.days if day not in task.standing]
-    apart = task.rules.cells if task.free_gap > task.rules.gap else None
+    close = any(later - earlier < task.free_gap for earlier, later in pairwise(new))
+    apart = task.rules.cells if close else None
     visits = {day: found.visit(day) for day in new}
     hours = choose_hours(list(visits.values()), standing=found.walls, apart=apart, usual=request.usual)
     chosen = dict(zip(new, hours, strict=True))
@@ -173,7 +174,7 @@ def _sessions(request: Request, found: Scan, choice: Choice) -> tuple[PlannedSes
     for day, hour in chosen.items():
         place = _place(found, day, hour, chair)
         chair = place.chair
-        others = islice(_other_starts(found, choice.days, chosen, day, apart), _ALTERNATIVES)
+        others = islice(_other_starts(found, choice.days, chosen, day), _ALTERNATIVES)
         rows.append(
             PlannedSession(
                 number=numbers[day],
@@ -201,14 +202,12 @@ def _place_with(found: Scan, visit: Visit, day: int, cell: int, place: Place) ->
     return _place(found, day, Hour(cell, place.prescriber if same else least_loaded(visit, cell)), place.chair)
 
 
-def _other_starts(
-    found: Scan, days: Sequence[int], chosen: Mapping[int, Hour], day: int, apart: int | None
-) -> Iterator[tuple[int, int]]:
+def _other_starts(found: Scan, days: Sequence[int], chosen: Mapping[int, Hour], day: int) -> Iterator[tuple[int, int]]:
     """Other starts for the row of this day, as day and cell, that keep every rule beside the other rows and bring no
     warning into a plan without: the nearest first, those of the same day, then one for every other day."""
     task = found.task
     cell = chosen[day].cell
-    for other in _nearest(_kept_apart(found, chosen, day, day, apart) & ~(1 << cell), cell):
+    for other in _nearest(_kept_apart(found, chosen, day, day) & ~(1 << cell), cell):
         yield day, other
     rest = [other for other in days if other != day]
     before = warnings(task, days)
@@ -217,17 +216,18 @@ def _other_starts(
         if other_day in days:
             continue
         after = warnings(task, sorted([*rest, other_day]))
-        if after is None or (after and not before):
+        if after is None or before is None or not after.within(before):
             continue
-        for other in islice(_nearest(_kept_apart(found, chosen, day, other_day, apart), wall), 1):
+        for other in islice(_nearest(_kept_apart(found, chosen, day, other_day), wall), 1):
             yield other_day, other
 
 
-def _kept_apart(found: Scan, chosen: Mapping[int, Hour], day: int, other_day: int, apart: int | None) -> int:
+def _kept_apart(found: Scan, chosen: Mapping[int, Hour], day: int, other_day: int) -> int:
     """The possible starts of another day for the row of `day`, as far from the other rows as the hours ask for."""
     task = found.task
     possible = task.starts[other_day]
-    if apart is not None:
+    if task.free_gap > task.rules.gap:
+        apart = task.rules.cells
         for row, hour in chosen.items():
             if row != day:
                 start = task.midnights[row] + hour.cell - task.midnights[other_day]

@@ -156,8 +156,9 @@ class Case:
         if self.phase is Phase.INITIAL:
             first = min(dates)
             begins = first - self.earliest if not self.chain else timedelta()
-            new = max(self.local(start).date() for start in chosen)
-            return (new - first).days <= limits["span-max"].value and begins.days <= 28
+            new = {self.local(start).date() for start in chosen}
+            last = max(dates) if first in new else max(new)
+            return (last - first).days <= limits["span-max"].value and begins.days <= 28
         if self.phase is Phase.MAINTENANCE and "month-max" in limits:
             months = Counter((day.year, day.month) for day in dates)
             mine = {(day.year, day.month) for day in (self.local(start).date() for start in chosen)}

@@ -191,7 +191,7 @@ def _span(site: Site, day: date, opens: time, closes: time) -> Interval:
 
 def courses() -> QuerySet[Course]:
     """Every course with all that belongs to it, the newest first. Four queries with its rows."""
-    return Course.objects.with_history().order_by("-created_at", "-pk")
+    return Course.objects.with_history().order_by("-pk")
 
 
 def findings_of(found: Sequence[Course]) -> dict[int, tuple[Finding, ...]]:

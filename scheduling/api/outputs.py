@@ -186,7 +186,7 @@ class DueOut(serializers.Serializer[Any]):
     """What is to be done next about a visit."""
 
     what = serializers.ChoiceField(choices=["arrival", "dose", "dose-end", "discharge"])
-    at = SiteTime()
+    at = serializers.DateTimeField()
     overdue = serializers.BooleanField()
 
 
@@ -197,8 +197,12 @@ class VisitOut(SessionOut):
     due = serializers.SerializerMethodField()
 
     @extend_schema_field(DueOut(many=True))
-    def get_due(self, session: Session) -> Any:
-        return DueOut(queries.due(session, self.context["now"]), many=True, context=self.context).data
+    def get_due(self, session: Session) -> list[dict[str, Any]]:
+        zone = session.site.zone
+        return [
+            {"what": due.what, "at": due.at.astimezone(zone).isoformat(), "overdue": due.overdue}
+            for due in queries.due(session, self.context["now"])
+        ]
 
 
 class ChairOut(serializers.Serializer[Any]):

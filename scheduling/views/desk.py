@@ -215,10 +215,11 @@ class Desk:
     def refused(self, error: DomainError) -> None:
         """A verb has refused: keep everything that was typed and say why."""
         self.status = 409 if error.status == 409 else 422
-        if isinstance(error, RequestReused):
-            self.request_id = uuid4()
         if isinstance(error, SlotTaken):
             self.rows = drafts.after_loss(self.rows, error)
+        elif isinstance(error, RequestReused):
+            self.request_id = uuid4()
+            self.errors.append(_("This page has booked already. Look at the patient's page before you book more."))
         elif not isinstance(error, RulesBroken):
             self.errors.append(error.message)
         elif all(finding.level != Level.BLOCK for finding in error.findings):

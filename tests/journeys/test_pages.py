@@ -1,0 +1,180 @@
+"""A real browser at the desk, with JavaScript and without: from signing in to a booked course, on every page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from clinic.models import Staff
+from patients.models import Patient
+from tests import browser
+from tests.factories import PASSWORD, Clinic, PatientFactory, make_clinic, protocol
+
+DESKTOP, PHONE = (1366, 768), (390, 844)
+AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+def clinic(live_server: LiveServer) -> Clinic:
+    """A clinic whose shifts begin this week: the browser has the machine's clock."""
+    protocol()
+    today = timezone.localdate()
+    clinic = make_clinic(first=today - timedelta(days=today.weekday()), weeks=10)
+    Staff.objects.filter(pk=clinic.desk.pk).update(username="desk")
+    return clinic
+
+
+@pytest.fixture
+def patient(clinic: Clinic) -> Patient:
+    return PatientFactory.create(last_name="Vance-Okonkwo", first_name="Eleanor Marguerite", email="e@example.org")
+
+
+@pytest.fixture
+def chromium(patient: Patient) -> Iterator[Browser]:
+    """The last fixture that is made, for nothing may ask the database while it is there."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=browser.executable(), args=list(browser.OPTIONS))
+        yield started
+        started.close()
+
+
+def open_page(
+    chromium: Browser, live_server: LiveServer, size: tuple[int, int], **options: Any
+) -> tuple[Page, list[str]]:
+    """A fresh browser, and the list into which goes whatever it complains about."""
+    context: BrowserContext = chromium.new_context(
+        base_url=live_server.url, viewport={"width": size[0], "height": size[1]}, **options
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    page.on(
+        "response", lambda answer: complaints.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
+    )
+    return page, complaints
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("User name").fill("desk")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
+
+
+def fits(page: Page) -> None:
+    """Nothing has to be scrolled sideways."""
+    page.wait_for_load_state()
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, page.url
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_desk_books_a_whole_course(
+    chromium: Browser, live_server: LiveServer, size: tuple[int, int], javascript: bool
+) -> None:
+    page, complaints = open_page(chromium, live_server, size, java_script_enabled=javascript)
+    sign_in(page)
+    page.get_by_label("Find a patient").fill("okonkwo")
+    page.get_by_label("Find a patient").press("Enter")
+    expect(page.get_by_text("Nobody is found by “okonkwo”.")).to_be_visible()
+    page.get_by_label("Find a patient").fill("Vance")
+    page.get_by_label("Find a patient").press("Enter")
+    page.get_by_role("link", name="Vance-Okonkwo, Eleanor Marguerite").click()
+    page.get_by_role("link", name="New course").click()
+    expect(page.locator("tr[id^=row-]")).to_have_count(6)
+    page.get_by_role("button", name="Soonest").click()
+    expect(page.get_by_role("button", name="Soonest")).to_have_attribute("aria-pressed", "true")
+
+    page.locator("[name=act][value='take:1:0']").click()
+    expect(page.locator("#row-1 s")).not_to_have_count(0)
+    page.get_by_role("button", name="Edit visit 6").click()
+    expect(page.get_by_label("Start", exact=True)).to_be_visible()
+    page.get_by_label("Start", exact=True).fill("09:30")
+    page.get_by_role("button", name="Take this time").click()
+    expect(page.locator("#row-5")).to_contain_text("09:30")
+    page.get_by_role("button", name="Drop visit 5").click()
+    expect(page.get_by_role("button", name="Book 5 visits")).to_be_visible()
+    page.get_by_role("button", name="Add again").click()
+    page.get_by_role("button", name="Book 6 visits").click()
+
+    expect(page).to_have_url(re.compile(r"/courses/\d+/$"))
+    expect(page.get_by_text("6 visits are booked.")).to_be_visible()
+    expect(page.locator("[aria-labelledby=visits] tbody tr")).to_have_count(6)
+    expect(page.locator("[aria-labelledby=visits]")).to_contain_text("09:30")
+    assert complaints == []
+
+
+def pages(page: Page) -> Iterator[str]:
+    """Every page of the desk, one after the other, the browser being there when its name comes."""
+    yield "sign-in"
+    sign_in(page)
+    for path in ("/", "/board/2027-01-02/", "/patients/", "/patients/new/", "/worklist/", "/password/", "/nowhere/"):
+        page.goto(path)
+        yield path
+    page.goto("/patients/")
+    page.get_by_role("link", name="Vance-Okonkwo, Eleanor Marguerite").click()
+    yield "patient"
+    page.get_by_role("link", name="New course").click()
+    yield "new course"
+    page.get_by_role("button", name="Edit visit 2").click()
+    page.get_by_label("Start", exact=True).fill("17:00")
+    page.get_by_role("button", name="Take this time").click()
+    expect(page.locator("#row-1")).to_contain_text("BLOCK")
+    page.locator("[name=act][value=book]").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    yield "a row that is blocked"
+    page.get_by_role("button", name="Most even").click()
+    expect(page.locator("#row-1")).not_to_contain_text("BLOCK")
+    page.locator("[name=act][value=book]").click()
+    expect(page).to_have_url(re.compile(r"/courses/\d+/$"))
+    yield "course"
+    for name in ("Cancel course…", "Move", re.compile(r"^Cancel \d")):
+        page.get_by_role("link", name=name).first.click()
+        yield str(name)
+        page.go_back()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, (360, 740)], ids=["desktop", "phone", "narrow"])
+def test_every_page_fits_and_can_be_used_by_everybody(
+    chromium: Browser, live_server: LiveServer, size: tuple[int, int]
+) -> None:
+    page, _ = open_page(chromium, live_server, size, bypass_csp=True)  # the checker is a script of our own
+    found = {}
+    page.goto("/")
+    for name in pages(page):
+        fits(page)
+        page.add_script_tag(path=AXE)
+        result = page.evaluate(
+            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        if result["violations"]:
+            found[name] = [
+                (violation["id"], [node["html"][:200] for node in violation["nodes"]])
+                for violation in result["violations"]
+            ]
+
+    assert found == {}, json.dumps(found, indent=1)
+
+
+def test_a_page_is_light(chromium: Browser, live_server: LiveServer) -> None:
+    page, _ = open_page(chromium, live_server, DESKTOP)
+    sizes: list[int] = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())) if answer.status == 200 else None)
+    sign_in(page)
+    page.wait_for_load_state("networkidle")
+
+    assert sum(sizes) < 300_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from clinic import permissions
 from clinic.errors import RoleRefused
@@ -197,3 +198,33 @@ def test_every_address_answers_each_role_as_the_table_says(kind: Kind, clinic: C
 
 def test_every_address_answers_nobody_with_the_way_to_sign_in(clinic: Clinic) -> None:
     assert differences(None, expected_of_nobody) == []
+
+
+#: Its doors, which lead to ours, and what refuses everybody who asks for no field.
+NOT_OF_THE_ADMIN = {"login", "logout", "password_change", "autocomplete"}
+
+
+def admin_paths() -> list[str]:
+    """The addresses of the admin that name no row."""
+    resolvers = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLResolver)]
+    (admin,) = (resolver for resolver in resolvers if resolver.app_name == "admin")
+    found = []
+    for name in sorted(name for name in admin.reverse_dict if isinstance(name, str) and name not in NOT_OF_THE_ADMIN):
+        with suppress(NoReverseMatch):
+            found.append(reverse(f"admin:{name}"))
+    return found
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_admin_opens_to_those_who_set_up(kind: Kind, clinic: Clinic) -> None:
+    client = browser(somebody(clinic, kind))
+    opened = {path: client.get(path, follow=True).status_code not in (403, 500) for path in admin_paths()}
+
+    assert "/admin/" in opened
+    assert opened == dict.fromkeys(opened, kind in MATRIX[Verb.SET_UP])
+
+
+def test_the_admin_leads_nobody_to_the_sign_in_page(clinic: Clinic) -> None:
+    doors = [browser(None).get(path, follow=True).redirect_chain[-1][0] for path in admin_paths()]
+
+    assert [door.partition("?")[0] for door in doors] == ["/sign-in/"] * len(doors)

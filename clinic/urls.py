@@ -1,9 +1,9 @@
 """Every address of the site."""
 
-from django.contrib import admin
 from django.urls import include, path
 
 from clinic import health, signin
+from clinic.admin import set_up
 from clinic.permissions import ANYBODY, declare
 
 urlpatterns = [
@@ -12,7 +12,7 @@ urlpatterns = [
     path("sign-out/", signin.sign_out, name="sign-out"),
     path("password/", signin.change_password, name="change-password"),
     path("site/", signin.choose_site, name="choose-site"),
-    path("admin/", admin.site.urls),
+    path("admin/", set_up.urls),
     path("", include("patients.urls")),
     path("", include("scheduling.urls")),
     path("api/v1/", include("scheduling.api.urls")),

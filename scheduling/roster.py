@@ -187,6 +187,17 @@ def set_hours(*, actor: Staff, site: Site, hours: Sequence[Hours], now: datetime
     _anew(actor, site, write, now)
 
 
+def waiting(*, site: Site, during: DateTimeTZRange) -> int:
+    """How many visits in that time need a new one."""
+    return Session.objects.filter(
+        site=site,
+        needs_replan=True,
+        state__in=OPEN,
+        during__startswith__lt=during.upper,
+        during__endswith__gt=during.lower,
+    ).count()
+
+
 def check_hours(hours: Sequence[Hours]) -> None:
     """Raise Invalid unless a site can have these hours; they come in the order of the week."""
     for one in hours:

@@ -1,0 +1,8 @@
+"""Setting up what courses are planned by: closures, shifts, protocols. Managers only, see `clinic/admin.py`.
+
+Sessions, courses and patients are not here: only the verbs change them.
+"""
+
+from scheduling.admin import closures, protocols, shifts
+
+__all__ = ["closures", "protocols", "shifts"]

@@ -13,9 +13,9 @@ test: setup
 	@.venv/bin/python -m tests.browser
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy
+	.venv/bin/python -m mypy
 	.venv/bin/python manage.py makemigrations --check --dry-run
-	.venv/bin/python -m pytest --numprocesses 2
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: setup
 	@.venv/bin/python -m tests.benchmarks $(NAME)

@@ -118,7 +118,7 @@ class Supervisor:
     def __init__(self, var: Path) -> None:
         self.var = var
         self.port = int(os.environ.get("PORT") or 8000)
-        self.host = os.environ.get("HOST") or "127.0.0.1"
+        self.host = os.environ.get("BIND") or "127.0.0.1"
         self.children: list[Child] = []
         self.servers = services.needed(var)
         self.environ = os.environ | {

@@ -121,7 +121,7 @@ def test_a_clinic_opens_alone_and_after_a_kill_opens_again_with_what_it_had(
     assert run().ended() == (1, sentence)
 
     first.ended(signal.SIGKILL)
-    assert {"celery", "gunicorn", "postgres", "redis-server"} <= {*processes_of(var)}
+    assert {"python", "postgres", "redis-server"} <= {*processes_of(var)}
 
     second = run().opened()
     assert (second.health(), logins(second)) == (WELL, logins(first))
@@ -163,7 +163,7 @@ def test_servers_of_ones_own_replace_the_embedded_ones_and_get_no_demo(var: Path
     ).opened()
     try:
         assert clinic.health() == (200, {"status": "ok", "missing": [], "down": ["mail"]})
-        assert (sorted({*processes_of(var)}), (var / "postgres").exists()) == (["celery", "gunicorn"], False)
+        assert (sorted({*processes_of(var)}), (var / "postgres").exists()) == (["python"], False)
         assert logins(clinic) == []
         with psycopg.connect(host=str(places.sockets(theirs.var)), user="clinic", dbname=name) as connection:
             assert connection.execute("SELECT count(*) FROM clinic_staff").fetchone() == (0,)

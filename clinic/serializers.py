@@ -241,6 +241,8 @@ class InvalidOut(ErrorOut):
 
     fields_ = serializers.DictField(help_text="Sentences by field; for rows as REST framework nests them.")
 
+    # A serializer has an attribute `fields` of its own, so this one gets its name here.
+
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         return {name.removesuffix("_"): field for name, field in fields.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -14,7 +15,7 @@ from patients import worklist
 from patients.models import Task, TaskKind
 from scheduling import queries
 from scheduling.booking import Change
-from scheduling.models import Course, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
+from scheduling.models import Course, CourseEvent, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
 from scheduling.proposing import Offer
 from scheduling.protocols.types import Phase, Protocol
 
@@ -87,7 +88,23 @@ class EventOut(serializers.Serializer[Any]):
     kind = serializers.CharField()
     at = SiteTime(site="course.site")
     by = serializers.IntegerField(source="by_id", allow_null=True)
-    details = serializers.DictField()
+    details = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.DictField())
+    def get_details(self, event: CourseEvent) -> Any:
+        return _shown(event.details, event.course.site.zone)
+
+
+def _shown(details: Any, zone: tzinfo) -> Any:
+    """What an event has stored, its times as the zone's clocks show them."""
+    if isinstance(details, list):
+        return [_shown(item, zone) for item in details]
+    if not isinstance(details, dict):
+        return details
+    return {
+        name: datetime.fromisoformat(item).astimezone(zone).isoformat() if name == "starts_at" else _shown(item, zone)
+        for name, item in details.items()
+    }
 
 
 class CourseOut(serializers.Serializer[Any]):

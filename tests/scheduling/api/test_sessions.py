@@ -41,6 +41,21 @@ def test_a_session_is_moved_and_keeps_its_id(desk: Api, booked: list[int]) -> No
     assert Session.objects.count() == 4
 
 
+def test_the_course_remembers_the_move_in_the_sites_time(desk: Api, clinic: Clinic, booked: list[int]) -> None:
+    moved = desk.post(f"sessions/{booked[0]}/move/", {"starts_at": shown(DAYS[0], "10:30")})
+    event = desk.get(f"courses/{moved.body['course']}/").body["events"][-1]
+    place = {"chair": clinic.chairs[0].pk, "prescriber": clinic.prescriber.pk}
+
+    assert (event["kind"], event["by"]) == ("moved", clinic.desk.pk)
+    assert event["details"]["moved"] == [
+        {
+            "session": booked[0],
+            "from": {"starts_at": shown(DAYS[0]), **place},
+            "to": {"starts_at": shown(DAYS[0], "10:30"), **place},
+        }
+    ]
+
+
 def test_what_is_not_given_stays(desk: Api, clinic: Clinic, booked: list[int]) -> None:
     moved = desk.post(f"sessions/{booked[0]}/move/", {"chair": clinic.chairs[3].pk})
 

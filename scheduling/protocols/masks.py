@@ -118,7 +118,11 @@ class DayMask:
     prescribers: tuple[int, ...]
     care: int
     load: Mapping[int, int] = field(default_factory=dict)
+    ordinal: int = field(init=False)
     _starts: dict[Needs, Starts] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ordinal", self.date.toordinal())
 
     def starts(self, needs: Needs) -> Starts:
         """Where such a visit can start; worked out once and kept."""

@@ -100,10 +100,6 @@ class Task:
     months: Mapping[int, int]
     stood: Mapping[int, int]
 
-    @property
-    def sessions(self) -> int:
-        return self.count + len(self.standing)
-
 
 class Choice(NamedTuple):
     """Days of all sessions of the phase, those that stand among them, and what counts against them."""
@@ -116,7 +112,7 @@ def choose_days(task: Task, aim: Aim) -> Choice | None:
     """The best days for the sessions, None if there are none within the rules."""
     search = _Search(task, aim)
     for tried, bound in enumerate(search.bounds()):
-        if tried == 1 and first_possible(task) is None:
+        if tried == 2 and first_possible(task) is None:
             break
         if best := search.within(bound):
             return best
@@ -143,15 +139,16 @@ class _Search:
     def __init__(self, task: Task, aim: Aim) -> None:
         self.task = task
         self.aim = aim
+        self.sessions = task.count + len(task.standing)
         self.days = sorted(task.starts)
         self.candidates = [(day, 0 if day in task.wished else aim.unmet) for day in self.days]
         self.last_standing = task.standing[-1] if task.standing else -1
         self.timed = task.free_gap > task.rules.gap
         self.step = self._step_with_state if self.timed or task.rules.month else self._step
-        self.gaps = _gap_costs(aim, task.rules, task.gaps, task.sessions)
+        self.gaps = _gap_costs(aim, task.rules, task.gaps, self.sessions)
         self.offs = _off_costs(aim)
         #: What is still to come at least after the first session, and by first days where that is known.
-        self.rest = 0 if task.standing else aim.last * task.rules.gap * (task.sessions - 1)
+        self.rest = 0 if task.standing else aim.last * task.rules.gap * (self.sessions - 1)
         self.floors: dict[int, int] = {}
         self.rows: dict[int, tuple[int, ...]] = {}
 
@@ -164,7 +161,8 @@ class _Search:
             for slack in (0, 3, 7):
                 yield aim.last * (last + slack + 1) - 1
         else:
-            yield 7 * (aim.off + 3 * aim.square)
+            yield 3 * aim.off + 2 * aim.square
+            yield 12 * aim.off + 21 * aim.square
         if task.relative and not task.standing and aim.unmet > aim.warn:
             self.rows = self._wished_rows()
             self.floors = {
@@ -252,7 +250,7 @@ class _Search:
             if cost <= bound
         }
         trail: list[Layer] = []
-        for index in range(1, self.task.sessions):
+        for index in range(1, self.sessions):
             if not layer:
                 return None
             layer, came = self.step(layer, index, anchor, bound)
@@ -291,32 +289,46 @@ class _Search:
         costs, and the states they come from."""
         reached: Layer = {}
         came: Layer = {}
-        task, days, gaps, offs = self.task, self.days, self.gaps[index - 1], self.offs
-        gap = task.rules.gap
-        longest = task.rules.long_gap if bound < self.aim.warn else NEVER
+        task, gaps = self.task, self.gaps[index - 1]
+        rules = task.rules
+        gap = rules.gap
+        left = self.sessions - index
         if not task.standing:
-            later_ones = gap * (task.sessions - 1 - index)
-            bound -= self.aim.last * later_ones
+            bound -= self.aim.last * gap * (left - 1)
             last, preferred, after = self._room(-1, index, anchor)
-            last -= later_ones
-        left = task.sessions - index
+            last = min(last - gap * (left - 1), max(layer) + (rules.long_gap if bound < self.aim.warn else NEVER))
+            nodes = self._nodes(min(layer) + gap, last, preferred, bound - min(layer.values()))
         for day, cost in layer.items():
             if task.standing:
                 last, preferred, after = self._room(day, index, anchor)
-            if self.rows and cost + self.aim.unmet * self._fewest_unmet(day + gap, left, anchor) > bound:
-                continue
-            start, stop = bisect_left(days, day + gap), bisect_right(days, min(last, day + longest))
-            for later, miss in self.candidates[start:stop]:
-                total = cost + gaps[later - day] + miss + offs[later - preferred]
-                if total <= bound and total < reached.get(later, NOTHING):
-                    reached[later] = total
-                    came[later] = day
+                nodes = self._nodes(day + gap, last, preferred, bound - cost)
+            spare = bound - cost
+            if self.rows:
+                spare -= self.aim.unmet * self._fewest_unmet(day + gap, left, anchor)
+                if spare < 0:
+                    continue
+            widest = rules.long_gap if spare < self.aim.warn else NEVER
+            for later, node in nodes:
+                if gap <= later - day <= widest:
+                    total = cost + gaps[later - day] + node
+                    if total <= bound and total < reached.get(later, NOTHING):
+                        reached[later] = total
+                        came[later] = day
             if after != NEVER:
                 total = cost + self._to_standing(day, after, index)
                 if total <= bound and total < reached.get(after, NOTHING):
                     reached[after] = total
                     came[after] = day
         return reached, came
+
+    def _nodes(self, since: int, until: int, preferred: int, bound: int) -> list[tuple[int, int]]:
+        """The days from one to the other that cost at most `bound` in themselves, and what they cost."""
+        offs, days = self.offs, self.days
+        return [
+            (day, cost)
+            for day, miss in self.candidates[bisect_left(days, since) : bisect_right(days, until)]
+            if (cost := miss + offs[day - preferred]) <= bound
+        ]
 
     def _step_with_state(self, layer: Layer, index: int, anchor: int, bound: int) -> tuple[Layer, Layer]:
         """The same where a state is more than a day."""

@@ -176,7 +176,7 @@ def _free(
     wished: dict[int, int] = {}
     masks: dict[int, DayMask] = {}
     for mask in request.days:
-        day = mask.date.toordinal() - zero
+        day = mask.ordinal - zero
         if not since <= day <= until or not (possible := mask.starts(needs).any) or day in except_days:
             continue
         clock = mask.clock

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
@@ -30,9 +31,16 @@ def actor(request: HttpRequest) -> Staff:
     return request.user
 
 
+def sites_of(request: HttpRequest) -> list[Site]:
+    """Where they work, by name; one query a request, however often it is asked."""
+    staff = actor(request)
+    prefetch_related_objects([staff], Prefetch("sites", Site.objects.order_by("name")))
+    return list(staff.sites.all())
+
+
 def site_of(request: HttpRequest) -> Site:
     """The site at which they work now: the one they have chosen, otherwise the first of theirs by name."""
-    sites = list(actor(request).sites.order_by("name"))
+    sites = sites_of(request)
     if not sites:
         raise PermissionDenied(_("You work at no site yet. A manager can add you to one."))
     return next((site for site in sites if site.pk == request.session.get("site")), sites[0])

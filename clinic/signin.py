@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from clinic.http import actor, page
+from clinic.http import actor, page, sites_of
 from clinic.models import Staff
 from clinic.permissions import ANYBODY, Verb, declare
 from clinic.sessions import client_ip
@@ -122,7 +122,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 def choose_site(request: HttpRequest) -> HttpResponse:
     """Work at another of one's sites from now on."""
     chosen = request.POST.get("site", "")
-    if chosen not in map(str, actor(request).sites.values_list("pk", flat=True)):
+    if chosen not in [str(site.pk) for site in sites_of(request)]:
         raise Http404
     request.session["site"] = int(chosen)
     return redirect("board")

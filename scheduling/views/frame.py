@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from clinic import permissions
-from clinic.http import site_of
+from clinic.http import site_of, sites_of
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
 from patients.models import Task
@@ -32,6 +32,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "staff": staff,
         "may": {verb.value.replace("-", "_"): permissions.allowed(staff, verb) for verb in Verb},
         "site": SimpleLazyObject(site),
+        "sites": SimpleLazyObject(lambda: sites_of(request)),
         "open_tasks": SimpleLazyObject(lambda: Task.objects.filter(done_at=None).count()),
         "mailbox": _mailbox(),
     }

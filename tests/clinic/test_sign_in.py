@@ -170,10 +170,12 @@ def test_people_work_at_their_own_sites_only(robin: Staff) -> None:
     robin.sites.add(second)
     client = signed_in(robin)
     before = says(client.get("/"), ".brand")
+    choices = says(client.get("/"), "[name=site]")
     moved = client.post("/site/", {"site": second.pk})
     after = says(client.get("/"), ".brand")
 
     assert (before, moved.status_code, after) == (["Larkfield"], 302, ["Weston"])
+    assert choices == ["Work at Larkfield", "Work at Weston"]
     assert [client.post("/site/", {"site": site}).status_code for site in (foreign.pk, "x", "")] == [404, 404, 404]
 
 

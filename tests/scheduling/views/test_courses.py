@@ -283,5 +283,5 @@ def test_it_takes_as_many_queries_for_thirty_visits_as_for_one(at_now: None, db:
         answer = client.get(f"/courses/{course.pk}/")
 
     assert len(panel(answer, "visits").all("tr")) >= 1 + visits
-    # session, user; course, sessions, overrides, events; standing sessions; mails; open worklist lines
-    assert len(queries) == 9
+    # session, user; course, sessions, overrides, events; standing sessions; mails; sites, open lines
+    assert len(queries) == 10

@@ -6,14 +6,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('patients', '0002_task_course'),
+        ("patients", "0002_task_course"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Reverse('phone_digits'), name='text_pattern_ops'), name='patient_phone_end'),
+            model_name="patient",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Reverse("phone_digits"), name="text_pattern_ops"
+                ),
+                name="patient_phone_end",
+            ),
         ),
     ]

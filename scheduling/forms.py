@@ -192,6 +192,7 @@ class SignForm(forms.Form):
         self.fields["prescriber"].queryset = prescribers_of(site)  # type: ignore[attr-defined]  # declared above
         if actor.is_prescriber:
             self.initial.setdefault("prescriber", actor.pk)
+            self.fields["password"].help_text = _("Not needed for your own signature.")
 
 
 class ReasonForm(forms.Form):

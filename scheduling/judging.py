@@ -15,7 +15,6 @@ from clinic.findings import Finding, Level
 from clinic.models import Chair, Site, Staff
 from scheduling import openings
 from scheduling.models import DOSED, LIVE, Course, Session
-from scheduling.openings import DayFacts
 from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Place, Protocol, Spot, VisitTimes
 
@@ -87,7 +86,6 @@ def weigh(
     *,
     site: Site,
     protocol: Protocol,
-    days: dict[date, DayFacts],
     places: Sequence[Place],
     spots: Sequence[Spot],
     standing: Sequence[Spot],
@@ -96,9 +94,10 @@ def weigh(
     """Judge places (as `spots`, in the same order) beside the sessions that stand.
 
     Findings that stood before and do not change are not blamed on these places. `leaving` are the ids of sessions
-    that give up their time for them; `standing` holds them too, so that what they break now is known.
+    that give up their time for them; `standing` holds them too, so that what they break now is known. Four queries.
     """
     zone = site.zone
+    days = openings.read(site, {place.starts_at.astimezone(zone).date() for place in places}, places)
     findings: list[Finding] = []
     taken = []
     for index, (place, spot) in enumerate(zip(places, spots, strict=True)):
@@ -130,13 +129,11 @@ def weigh_new(
 
     Findings name the places by index. Five queries.
     """
-    days = openings.read(site, {place.starts_at.astimezone(site.zone).date() for place in places})
     standing = standing_of(patient)
     phases = phases_of(course, protocol, places, standing)
     verdict = weigh(
         site=site,
         protocol=protocol,
-        days=days,
         places=places,
         spots=[
             Spot(row, place.starts_at, phase) for row, (place, phase) in enumerate(zip(places, phases, strict=True))
@@ -157,7 +154,6 @@ def weigh_move(*, session: Session, site: Site, protocol: Protocol, place: Place
     verdict = weigh(
         site=site,
         protocol=protocol,
-        days=openings.read(site, {place.starts_at.astimezone(site.zone).date()}),
         places=[place],
         spots=[Spot(session.pk, place.starts_at, Phase(session.phase))],
         standing=spots_of(standing, course, by_id=True),
@@ -177,7 +173,6 @@ def weigh_standing(course: Course, sessions: Sequence[Session]) -> Verdict:
     return weigh(
         site=site,
         protocol=protocol,
-        days=openings.read(site, {session.local_date for session in sessions}),
         places=[Place(session.starts_at, session.chair_id, session.prescriber_id) for session in sessions],
         spots=spots_of(sessions, course, by_id=True),
         standing=spots_of(others, course, by_id=True),
@@ -190,7 +185,6 @@ def weigh_leaving(course: Course, leaving: Collection[int]) -> tuple[Finding, ..
     return weigh(
         site=course.site,
         protocol=course.protocol.protocol,
-        days={},
         places=(),
         spots=(),
         standing=spots_of(standing_of(course.patient_id), course, by_id=True),

@@ -22,7 +22,6 @@ from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from clinic.errors import RequestReused
-from patients.models import Patient
 from scheduling.models import Request
 
 Result = TypeVar("Result")
@@ -82,7 +81,8 @@ def lock_days(dates: Mapping[int, Collection[date]]) -> None:
 
 def lock_patient(patient: int) -> None:
     """Lock a patient's row, after the days: one writer at a time for each patient's courses."""
-    Patient.objects.select_for_update(no_key=True).only("pk").get(pk=patient)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM patients_patient WHERE id = %s FOR NO KEY UPDATE", [patient])
 
 
 @dataclass(frozen=True, slots=True)

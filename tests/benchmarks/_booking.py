@@ -129,18 +129,37 @@ def _at(day: date, hour: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=ZONE).astimezone(UTC)
 
 
-def book(stage: Stage, job: Job) -> None:
-    """One booking by the verb, its arguments read as a request would."""
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of the verb, read before the clock runs."""
+
+    actor: Any
+    protocol: Any
+    patients: Mapping[int, Any]
+
+
+def ask(stage: Stage, jobs: Sequence[Job]) -> Asked:
+    """Read what the verb is given."""
     from clinic.models import Staff
     from patients.models import Patient
-    from scheduling import booking
     from scheduling.models import ProtocolVersion
+
+    return Asked(
+        Staff.objects.get(pk=stage.actor),
+        ProtocolVersion.objects.get(pk=stage.protocol),
+        Patient.objects.in_bulk([job.patient for job in jobs]),
+    )
+
+
+def book(asked: Asked, job: Job) -> None:
+    """One booking by the verb."""
+    from scheduling import booking
     from scheduling.protocols.types import Place
 
     booking.book_course(
-        actor=Staff.objects.get(pk=stage.actor),
-        patient=Patient.objects.get(pk=job.patient),
-        protocol=ProtocolVersion.objects.get(pk=stage.protocol),
+        actor=asked.actor,
+        patient=asked.patients[job.patient],
+        protocol=asked.protocol,
         places=[Place(start, job.chair, job.prescriber) for start in job.starts],
         now=NOW,
     )
@@ -161,8 +180,9 @@ def record(stage: Stage, job: Job) -> tuple[Recorded, dict[Any, Any]]:
         statements.append((sql, params, "RETURNING" in sql))
         return execute(sql, params, many, context)
 
+    asked = ask(stage, [job])
     with connection.execute_wrapper(listen):
-        book(stage, job)
+        book(asked, job)
     course = Course.objects.get(patient=job.patient)
     return statements, {
         "course": course.pk,
@@ -208,13 +228,13 @@ def client(side: str, stage: Stage, jobs: Sequence[Job], told: Any, start: Any, 
     from django.db import connection
 
     statements, ids, before = told
-    connection.ensure_connection()
+    asked = ask(stage, jobs)
     times = []
     start.wait(60)
     for job in jobs:
         began = time.perf_counter()
         if side == "verb":
-            book(stage, job)
+            book(asked, job)
         else:
             raw = connection.connection
             with raw.transaction(), raw.cursor() as cursor:

@@ -70,7 +70,7 @@ def clinic(*, chairs: int, weeks: int, full: float, name: str) -> Bench:
         first,
     )
     if full:
-        _fill(bench, days, full)
+        _fill(bench, days, full, f"v-{name}")
     return bench
 
 
@@ -96,7 +96,7 @@ def patients(count: int, name: str) -> list[int]:
     ]
 
 
-def _fill(bench: Bench, days: list[date], full: float) -> None:
+def _fill(bench: Bench, days: list[date], full: float, name: str) -> None:
     from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
     from scheduling.models import Course, CourseState, PhaseChoice, Session, SessionState
@@ -120,7 +120,7 @@ def _fill(bench: Bench, days: list[date], full: float) -> None:
                 state=CourseState.ACTIVE,
                 created_at=now,
             )
-            for patient in patients(len(slots), f"bench-{bench.site}")
+            for patient in patients(len(slots), name)
         ),
         batch_size=2000,
     )

@@ -10,10 +10,10 @@ from ortools.sat.python import cp_model
 
 from scheduling.protocols.types import Protocol
 
-#: What one of each costs, so that the sum compares like the tuples of `planning`. Off 1: at most 999 in all.
+#: What one of each costs, so that the sum compares like what `planning` compares one after the other.
 WEIGHTS: Mapping[str, Mapping[str, int]] = {
     "wishes": {"unmet": 10**5, "warn": 10**3, "off": 1, "delay": 1},
-    "soonest": {"warn": 10**7, "last": 10**4, "unmet": 10**3, "off": 1},
+    "soonest": {"warn": 10**9, "last": 10**6, "unmet": 10**4, "square": 1},
     "even": {"warn": 10**6, "square": 70, "delay": 10, "unmet": 1},
 }
 

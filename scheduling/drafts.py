@@ -5,7 +5,7 @@ Nothing is kept between requests. The values here are what the page's form carri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -28,6 +28,9 @@ class Row:
 
 
 Rows = tuple[Row, ...]
+
+#: The width of a day in a plan's strip from which a number fits into it.
+ROOM_FOR_A_NUMBER = 9
 
 #: The next possible places that a row shows.
 MOST_OTHERS = 2
@@ -90,21 +93,34 @@ def kept(rows: Rows) -> Rows:
 
 
 def after_loss(rows: Rows, error: SlotTaken) -> Rows:
-    """The rows after a lost race: those that are still free as they were, a replacement in those that are not."""
+    """The rows after a lost race: those that are still free as they were, a replacement in those that are not.
+
+    Of the plans that the refusal offers, the one that stays nearest to the lost times.
+    """
     active = kept(rows)
     free = {row.place for index, row in enumerate(active) if index not in error.taken}
-    offered = error.plans[0].sessions if error.plans else ()
-    fresh = [Row(session.place, session.alternatives) for session in offered if session.place not in free]
+    lost = [row for row in rows if not row.dropped and row.place not in free]
+    plans = [_replacements(offer, free) for offer in error.plans]
+    fitting = [plan for plan in plans if len(plan) == len(lost)]
+    best = min(fitting, key=lambda plan: _distance(lost, plan), default=())
+    instead = dict(zip((row.place for row in lost), best, strict=False))
     result = []
     for row in rows:
-        lost = not row.dropped and row.place not in free
-        if lost and fresh:
-            instead = min(fresh, key=lambda other: abs(other.place.starts_at - row.place.starts_at))
-            fresh.remove(instead)
-            result.append(replace(instead, was=row.place, taken=True))
+        fresh = None if row.dropped else instead.get(row.place)
+        if fresh is not None:
+            result.append(replace(fresh, was=row.place, taken=True))
         else:
-            result.append(replace(row, taken=lost))
+            result.append(replace(row, taken=row in lost))
     return in_order(result)
+
+
+def _replacements(offer: Offer, free: Collection[Place]) -> Rows:
+    return tuple(row for row in from_offer(offer) if row.place not in free)
+
+
+def _distance(lost: Sequence[Row], plan: Rows) -> timedelta:
+    pairs = zip(lost, plan, strict=True)
+    return sum((abs(new.place.starts_at - old.place.starts_at) for old, new in pairs), timedelta())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +166,6 @@ class Cell:
     middle: float
     kind: str
     number: int | None
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +185,23 @@ class Card:
     first: date
 
 
+@dataclass(frozen=True, slots=True)
 class Names:
-    """What chairs and prescribers of a site are called. Two queries."""
+    """What chairs and prescribers of a site are called, and its zone."""
 
-    def __init__(self, site: Site) -> None:
-        self.zone: tzinfo = site.zone
-        self.chairs = {chair.pk: chair.name for chair in Chair.objects.filter(site=site)}
-        self.prescribers = {
-            staff.pk: staff.short_name for staff in Staff.objects.filter(sites=site, is_prescriber=True)
-        }
+    zone: tzinfo
+    chairs: Mapping[int, str]
+    prescribers: Mapping[int, str]
+
+    @classmethod
+    def of(cls, site: Site) -> Names:
+        """The site's. Two queries."""
+        staff = Staff.objects.filter(sites=site, is_prescriber=True)
+        return cls(
+            site.zone,
+            {chair.pk: chair.name for chair in Chair.objects.filter(site=site)},
+            {member.pk: member.short_name for member in staff},
+        )
 
     def show(self, place: Place, shape: VisitShape) -> Shown:
         """The place in words, with local times."""
@@ -273,7 +296,8 @@ def _card(
             kind = "day" if on.weekday() in open_days else "shut"
         number = numbers.get(day)
         x = round(day * width, 2)
-        cells.append(Cell(x, round(width - 1.5, 2), round(x + width / 2 - 0.75, 2), kind, number, str(number or "")))
+        shown_number = number if width >= ROOM_FOR_A_NUMBER else None
+        cells.append(Cell(x, round(max(width - 1.5, 2), 2), round(x + width / 2 - 0.75, 2), kind, shown_number))
     levels = [finding.level for finding in findings]
     return Card(
         label=label,

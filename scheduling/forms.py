@@ -79,6 +79,7 @@ class AskForm(forms.Form):
         if running:
             del self.fields["protocol"]
             self.fields["sessions"].required = False
+            self.fields["sessions"].widget.attrs["placeholder"] = _("all due")
         else:
             self.fields["protocol"].queryset = queries.protocols()  # type: ignore[attr-defined]  # declared above
 

@@ -276,7 +276,7 @@ class Desk:
             return render(self.request, template, self._frame() | context, status=422)
         proposal, findings = self.proposal, self.findings
         shape = self.protocol.protocol.visit
-        names = drafts.Names(self.site)
+        names = drafts.Names.of(self.site)
         needed = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE})
         return render(
             self.request,
@@ -299,7 +299,10 @@ class Desk:
         )
 
     def _first_day(self) -> date | None:
-        return None
+        """The date from which a running course counts its days."""
+        if self.course is None:
+            return None
+        return self.course.sessions.live().in_order().values_list("local_date", flat=True).first()
 
     def _frame(self) -> dict[str, Any]:
         return {

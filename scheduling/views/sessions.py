@@ -72,7 +72,7 @@ class Move:
 
     def render(self) -> HttpResponse:
         """The page as it stands."""
-        names, shape = Names(self.site), self.session.course.protocol.protocol.visit
+        names, shape = Names.of(self.site), self.session.course.protocol.protocol.visit
         here = Place(self.session.starts_at, self.session.chair_id, self.session.prescriber_id)
         levels = {finding.level for finding in self.findings}
         context = {

@@ -6,7 +6,7 @@ Errors that belong to one verb stand beside it; here are those that several rais
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from clinic.findings import Finding
 
@@ -32,6 +32,11 @@ class Invalid(DomainError):
     def __init__(self, message: str, *, fields: Mapping[str, Sequence[str]]) -> None:
         super().__init__(message, fields={name: list(texts) for name, texts in fields.items()})
         self.fields = fields
+
+    @classmethod
+    def at(cls, field: str, sentence: str) -> Self:
+        """One sentence about one field."""
+        return cls(sentence, fields={field: [sentence]})
 
 
 class RoleRefused(DomainError):

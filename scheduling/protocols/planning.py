@@ -5,14 +5,14 @@ A plan is chosen in three steps, each of them an exact optimum of what the step 
 1. the days, by the label's aim (`plan_days`), most important first:
    - wishes: most sessions that meet the wishes, fewest warnings, fewest days in all by which sessions are off their
      preferred days; the first session's is the first date asked for, the protocol's pattern follows from it;
-   - soonest: fewest warnings, the earliest last day, most wishes met, fewest days off the pattern. Taper and
-     maintenance have aimed dates: then fewest days before those comes second;
+   - soonest: fewest warnings, the earliest last day, most wishes met, the earliest first day, gaps most like the
+     preferred ones. Taper and maintenance have aimed dates: fewest days before those come second, and gaps not at all;
    - even: fewest warnings, gaps most like the preferred ones (squares; a day off in one gap weighs as much as
      beginning a week later), most wishes met;
 2. hour and prescriber (`plan_hours`): one hour of the day, one main prescriber, the one with the fewest patients;
 3. the chair: where the visit leaves no gap beside other visits, else the chair of the row before, else the first.
 
-A plan keeps every rule above the level of a warning, and accepts a warning only where no choice of days avoids it; a
+A plan keeps every rule above the level of a warning; of warnings it takes no more than its label's aim needs. A
 `gap-min` that is itself a warning is broken only where no plan keeps it.
 """
 
@@ -46,12 +46,12 @@ LABELS = ("wishes", "soonest", "even")
 #: Aims of a phase that counts its days from its first session, and of sessions with aimed dates.
 _BY_PATTERN: Mapping[str, Aim] = {
     "wishes": Aim(unmet=SUM * COUNT, warn=SUM, off=1, first=1),
-    "soonest": Aim(warn=SUM * COUNT * COUNT, last=SUM * COUNT, unmet=SUM, off=1),
+    "soonest": Aim(warn=SUM * COUNT**3, last=SUM * COUNT**2, unmet=SUM * COUNT, first=SUM, square=1),
     "even": Aim(warn=SUM * COUNT, square=7 * COUNT, first=COUNT, unmet=1),
 }
 _BY_DATE: Mapping[str, Aim] = {
     "wishes": Aim(unmet=SUM * COUNT, warn=SUM, off=1),
-    "soonest": Aim(warn=SUM * COUNT * COUNT, early=COUNT * COUNT, last=COUNT, unmet=1),
+    "soonest": Aim(warn=SUM * COUNT**2, early=COUNT**2, last=COUNT, unmet=1),
     "even": Aim(warn=SUM * COUNT, square=COUNT, first=COUNT, unmet=1),
 }
 

@@ -13,7 +13,7 @@ from scheduling.protocols.types import Protocol
 #: What one of each costs, so that the sum compares like what `planning` compares one after the other.
 WEIGHTS: Mapping[str, Mapping[str, int]] = {
     "wishes": {"unmet": 10**5, "warn": 10**3, "off": 1, "delay": 1},
-    "soonest": {"warn": 10**9, "last": 10**6, "unmet": 10**4, "square": 1},
+    "soonest": {"warn": 10**10, "last": 10**7, "unmet": 10**6, "delay": 10**4, "square": 1},
     "even": {"warn": 10**6, "square": 70, "delay": 10, "unmet": 1},
 }
 

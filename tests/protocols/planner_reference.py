@@ -204,7 +204,7 @@ class Case:
             square = sum((gap - (preferred[index + 1] - preferred[index])) ** 2 for index, gap in pairs)
             return {
                 "wishes": (unmet, warn, off + delay),
-                "soonest": (warn, last, unmet, off),
+                "soonest": (warn, last, unmet, delay, square),
                 "even": (warn, 7 * square + delay, unmet),
             }[label]
         targets = sorted(self.targets)

@@ -103,5 +103,7 @@ def test_a_manager_sets_up_the_clinic(chromium: Browser, live_server: LiveServer
 
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    # Django's form for a new user asks for the focus that the page has given already.
-    assert [text for text in complaints if not text.startswith("Autofocus")] == []
+    # Django's form for a new user asks for the focus that the page has given already, and whoever goes on before a page
+    # has loaded breaks its requests off.
+    expected = ("Autofocus", "net::ERR_ABORTED")
+    assert [text for text in complaints if not any(known in text for known in expected)] == []

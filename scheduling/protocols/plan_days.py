@@ -26,13 +26,13 @@ COUNT = 1 << 10
 SUM = 1 << 24
 
 #: A state in one integer: the day, then the new sessions in its month, then the earliest start.
-_DAY = (1 << 12) - 1
-_CROWD_SHIFT = 12
+_DAY = (1 << 16) - 1
+_CROWD_SHIFT = 16
 _CROWD = 0xFF << _CROWD_SHIFT
-_START_SHIFT = 20
+_START_SHIFT = 24
 
-#: Days that tables reach: no two sessions of a task are further apart.
-_LONGEST = 512
+#: Days that tables reach. Candidates and preferred days lie within; standing sessions beyond count as this far.
+LONGEST = 2000
 
 #: Dearer than any choice.
 NOTHING = NEVER * SUM * COUNT * COUNT
@@ -356,7 +356,7 @@ class _Search:
         """The cost of the gap to a session that stands; nobody is blamed for one between two of them."""
         if day in self.task.standing:
             return self.aim.last * (after - day)
-        return self.gaps[index - 1][after - day]
+        return self.gaps[index - 1][min(after - day, LONGEST)]
 
     def _enter(self, day: int, cost: int, state: int | None = None) -> Iterator[tuple[int, int]]:
         """The states in which a new session can be on this day, the one before it being in `state`."""
@@ -397,22 +397,24 @@ def _first_from(mask: int, cell: int) -> int:
 def _gap_costs(aim: Aim, rules: Rules, preferred: tuple[int, ...], gaps: int) -> tuple[tuple[int, ...], ...]:
     """What a gap of so many days costs, for the gap after each session."""
     preferred += preferred[-1:] * (gaps - len(preferred))
+    return tuple([_gap_cost(aim, rules.short_gap, rules.long_gap, wanted) for wanted in preferred])
+
+
+@lru_cache(maxsize=256)
+def _gap_cost(aim: Aim, short: int, long: int, wanted: int) -> tuple[int, ...]:
     return tuple(
-        tuple(
-            aim.last * days
-            + aim.square * (days - wanted) ** 2
-            + (0 if rules.short_gap <= days <= rules.long_gap else aim.warn)
-            for days in range(_LONGEST)
-        )
-        for wanted in preferred
+        [
+            aim.last * days + aim.square * (days - wanted) ** 2 + (0 if short <= days <= long else aim.warn)
+            for days in range(LONGEST + 1)
+        ]
     )
 
 
 @lru_cache(maxsize=64)
 def _off_costs(aim: Aim) -> tuple[int, ...]:
     """What it costs to be so many days off the preferred day; days before it index from the end."""
-    late = [aim.off * days for days in range(_LONGEST)]
-    early = [(aim.off + aim.early) * days for days in range(_LONGEST, 0, -1)]
+    late = [aim.off * days for days in range(LONGEST + 1)]
+    early = [(aim.off + aim.early) * days for days in range(LONGEST, 0, -1)]
     return (*late, *early)
 
 

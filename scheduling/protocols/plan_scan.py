@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from clinic.findings import Level
 from scheduling.protocols.masks import CELL, DAY_CELLS, REGULAR, Clock, DayMask, Needs, local_day
-from scheduling.protocols.plan_days import NEVER, Rules, Task
+from scheduling.protocols.plan_days import LONGEST, NEVER, Rules, Task
 from scheduling.protocols.plan_hours import Visit
 from scheduling.protocols.progress import default_interval
 from scheduling.protocols.types import GRID_MINUTES, Phase, Protocol, Spot, Wishes
@@ -80,12 +80,13 @@ def scan(request: Request) -> Scan:
     earliest = request.earliest.toordinal()
     before = 0
     if not relative:
-        before = max(0, sum(local.toordinal() <= earliest for local in chain) - 1)
+        past = sum(local.toordinal() <= earliest for local in chain)
+        before = max(0, past - 1, sum(local.toordinal() < earliest - HORIZON for local in chain))
     kept = [local.toordinal() for local in chain[before:]]
     zero = min([earliest, *kept])
     standing = tuple(sorted({day - zero for day in kept}))
-    first_until = min(earliest - zero + (request.start_within if relative and not chain else HORIZON), NEVER)
-    until = earliest - zero + HORIZON
+    first_until = earliest - zero + (request.start_within if relative and not chain else HORIZON)
+    until = min(earliest - zero + HORIZON, LONGEST)
     if relative:
         until = min(until, (standing[0] if standing else first_until) + rules.span)
 
@@ -269,7 +270,7 @@ def _preferred(request: Request, standing: int, zero: int) -> tuple[tuple[int, .
         return preferred, tuple([later - earlier for earlier, later in pairwise(preferred)])
     taper = request.phase is Phase.TAPER and protocol.taper_interval
     interval = taper or default_interval(protocol)
-    aimed = sorted(target.toordinal() - zero for target in request.targets)
+    aimed = sorted(max(0, min(target.toordinal() - zero, LONGEST)) for target in request.targets)
     if not aimed:
         earliest = request.earliest.toordinal() - zero
         aimed = [earliest + interval * index for index in range(request.count)]

@@ -203,7 +203,7 @@ def test_a_warning_is_accepted_where_nothing_avoids_it() -> None:
 
 def test_a_phase_of_a_few_sessions_is_not_over_in_a_week() -> None:
     assert numbers(plan(site(weekdays=EVERY_DAY), count=4)) == [0, 2, 5, 7]
-    assert numbers(plan(site(), FLEX)) == [0, 2, 4, 7, 9, 14]
+    assert numbers(plan(site(), FLEX)) == [0, 2, 4, 7, 10, 14]
 
 
 def test_a_gap_that_is_a_mere_warning_is_broken_only_where_nothing_keeps_it() -> None:
@@ -515,3 +515,11 @@ def test_a_limit_in_the_way_of_a_soft_gap_is_looked_for_without_it() -> None:
 def test_what_cannot_be_meant_is_refused(wanted: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"count|step|zone"):
         plans(site(), **wanted)
+
+
+def test_sessions_that_stand_years_away_are_no_obstacle() -> None:
+    far = [Spot(ref, instant(date(year, 6, 2), 10), MAINTENANCE) for ref, year in enumerate((2015, 2016, 2035))]
+    found = plan(site(), phase=MAINTENANCE, count=1, standing=far)
+    assert (numbers(found), found.sessions[0].number) == ([0], 3)
+    assert none(site(), count=1, standing=[Spot(1, instant(date(2023, 6, 2), 10))]).limit == "span-max"
+    assert isinstance(plans(site(), count=1, standing=[Spot(1, instant(date(2005, 6, 2), 10))]), NoPlan)

@@ -13,7 +13,11 @@ from rest_framework.parsers import JSONParser
 
 
 class StrictJSON(JSONParser):
-    """JSON in UTF-8 of a limited size; what cannot be read is refused in one sentence, however deep it nests."""
+    """JSON in UTF-8 of a limited size; what cannot be read is refused in one sentence, however deep it nests.
+
+    So is half of a character, which JSON can escape ("\\ud800") but UTF-8 cannot say: no column stores it, and no
+    answer could repeat it.
+    """
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -23,9 +27,11 @@ class StrictJSON(JSONParser):
         if len(raw) > most:
             raise ParseError(_("The body is too long."))
         try:
-            return json.loads(raw.decode(), parse_constant=_refuse_constant)
+            given = json.loads(raw.decode(), parse_constant=_refuse_constant)
+            json.dumps(given, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ParseError(_("The body is not JSON in UTF-8.")) from error
+        return given
 
 
 def _refuse_constant(name: str) -> None:

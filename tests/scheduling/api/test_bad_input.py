@@ -44,7 +44,7 @@ BAD: dict[str, list[Any]] = {
     "text": [None, 5, True, [], {}, DEEP, "", "  ", NUL, HALF, LONG],
     "phone": [None, 5, [], {}, NUL, "1\n2", HALF, LONG],
     "email": [None, 5, [], {}, "nobody", "a@b", "a@b.c\nBcc: x@y.zz", NUL, HALF, LONG],
-    "language": [None, 5, [], {}, "", "xx", NUL, LONG],
+    "language": [None, 5, [], {}, "", "xx", NUL, HALF, LONG],
     "birth": [None, 5, [], {}, "", "17.05.1980", "1980-02-30", "2080-01-01", "1899-12-31", "0000-00-00", NUL, LONG],
     "date": [5, [], {}, "", "02/01/2027", "2027-02-30", "2027-02-01T09:00:00Z", "9999-12-31", NUL, HALF, LONG],
     "clock": [5, [], {}, "", "25:00", "nine", "09:00:00Z", NUL, LONG],
@@ -78,10 +78,10 @@ BAD: dict[str, list[Any]] = {
     "override": [5, True, "x", [], {}, {"rules": "gap-min"}, {"rules": [5]}, {"rules": [NUL]}, {"rules": [LONG]}]
     + [{"rules": ["gap-min"], "reason": reason} for reason in NO_REASON]
     + [{"rules": ["gap-min"] * 10_000, "reason": "Because."}],
-    "decision": [None, 5, True, [], {}, "", "perhaps", NUL, LONG],
+    "decision": [None, 5, True, [], {}, "", "perhaps", NUL, HALF, LONG],
     "interval": ["21", 1.5, True, [], {}, 0, -1, 91, HUGE],
     "count": ["4", 1.5, True, [], {}, 0, -1, 61, HUGE],
-    "phase": [5, True, [], {}, "", "later", NUL, LONG],
+    "phase": [5, True, [], {}, "", "later", NUL, HALF, LONG],
     "wishes": [5, True, "x", [], {"weekdays": 1}, {"weekdays": [7]}, {"weekdays": ["1"]}, {"weekdays": list(range(8))}]
     + [{"except_dates": dates} for dates in ("2027-02-01", [5], ["x"], ["2027-02-01"] * 367)],
     "days": [None, "x", 5, {}, [1.5], ["1"], [None], [-1], [True], [HUGE], [[]], [0] * 61, [0] * 10_000],
@@ -333,6 +333,8 @@ def test_no_endpoint_takes_what_is_no_object(name: str, doctor: Api, cases: dict
         b"\xff\xfe",
         b"NaN",
         b'{"request_id": NaN}',
+        b'{"anything": "\\ud800"}',
+        b'{"\\udfff": [{"anything": 1}]}',
         b"\x00",
         b"[" * 100_000,
         b'{"a":' * 100_000,

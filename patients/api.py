@@ -18,7 +18,7 @@ from clinic.serializers import Address, Choice, Day, ErrorOut, Flag, RequestId, 
 from patients import registering
 from patients.models import Patient
 from patients.search import search
-from scheduling import queries, reminders
+from scheduling import queries, reminders, writes
 from scheduling.api.asked import carry_out_once
 
 
@@ -112,9 +112,13 @@ def patient(request: Request, pk: int) -> Response:
     if request.method == "PATCH":
         given = ChangeIn(data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        now = clock.now()
-        changed = registering.change(actor=actor(request), patient=found, now=now, **given.validated_data)
-        reminders.catch_up(patient=changed, now=now)
+        staff, now = actor(request), clock.now()
+
+        def work() -> None:
+            changed = registering.change(actor=staff, patient=found, now=now, **given.validated_data)
+            reminders.catch_up(patient=changed, now=now)
+
+        writes.commit(work)
     return Response(PatientOut(_with_course(pk)).data)
 
 

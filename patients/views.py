@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +22,7 @@ from patients.forms import PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
 from patients.search import search
-from scheduling import queries, reminders
+from scheduling import queries, reminders, writes
 
 PAGE_SIZE = 25
 
@@ -82,8 +85,7 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             fields = {name: form.cleaned_data[name] for name in form.changed_data if name != "not_duplicate"}
-            changed = registering.change(actor=actor(request), patient=patient, now=clock.now(), **fields)
-            reminders.catch_up(patient=changed, now=clock.now())
+            writes.commit(lambda: _change(request, patient, fields))
         except DomainError as error:
             add_error(form, error)
         else:
@@ -91,6 +93,12 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
             return redirect("patient", patient.pk)
     context = {"form": form, "title": title, "action": _("Save changes")}
     return _form(request, context | {"back": reverse("patient", args=[patient.pk])}, bound=form.is_bound)
+
+
+def _change(request: HttpRequest, patient: Patient, fields: Mapping[str, Any]) -> None:
+    now = clock.now()
+    changed = registering.change(actor=actor(request), patient=patient, now=now, **fields)
+    reminders.catch_up(patient=changed, now=now)
 
 
 def _form(request: HttpRequest, context: dict[str, object], *, bound: bool) -> HttpResponse:

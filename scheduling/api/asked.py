@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -36,8 +36,7 @@ def site_of(request: Request, site: int | None = None, *, chairs: Sequence[int] 
         sites.first() if site is None else sites.filter(pk=site).first()
     )
     if found is None:
-        sentence = _("You do not work at this site.") if site else _("You work at no site yet.")
-        raise Invalid(sentence, fields={"site": [sentence]})
+        raise Invalid.at("site", _("You do not work at this site.") if site else _("You work at no site yet."))
     return remember(request, found)
 
 
@@ -59,16 +58,25 @@ def hold_against_clocks(moments: Sequence[datetime], site: Site) -> dict[int, st
     return {index: sentence for index, sentence in refusals.items() if sentence}
 
 
-def places_of(rows: Sequence[Row], site: Site, field: str | None) -> list[Place]:
-    """The rows as places; raises ValidationError for times that the site's clocks never show and what is missing.
+def require_real_times(given: Mapping[str, Any], site: Site) -> None:
+    """Raise ValidationError, in the shape of the body, for the times in it that the site's clocks never show."""
+    if errors := _unreal(given, site.zone):
+        raise ValidationError(errors)
+
+
+def _unreal(given: object, zone: tzinfo) -> Any:
+    if isinstance(given, datetime):
+        return [sentence] if (sentence := clocks_refuse(given, zone)) else []
+    items = given.items() if isinstance(given, Mapping) else enumerate(given) if isinstance(given, list) else ()
+    return {str(name): errors for name, item in items if (errors := _unreal(item, zone))}
+
+
+def places_of(rows: Sequence[Row], field: str | None) -> list[Place]:
+    """The rows as places; raises ValidationError for what they lack.
 
     `field` is the list that the rows stand in, None when the body itself is the row.
     """
-    wrong = hold_against_clocks([row["starts_at"] for row in rows], site)
-    errors = {index: {"starts_at": [sentence]} for index, sentence in wrong.items()} or {
-        index: missing for index, row in enumerate(rows) if (missing := _missing(row))
-    }
-    if errors:
+    if errors := {index: missing for index, row in enumerate(rows) if (missing := _missing(row))}:
         raise ValidationError({field: {str(index): error for index, error in errors.items()}} if field else errors[0])
     return [Place(row["starts_at"], row["chair"], row["prescriber"]) for row in rows]
 
@@ -87,7 +95,7 @@ def judge_incomplete(
 
     Does nothing for rows that are complete: the verbs judge these under lock.
     """
-    if not any(_missing(row) for row in rows) or hold_against_clocks([row["starts_at"] for row in rows], site):
+    if not any(_missing(row) for row in rows):
         return
     rules, standing = protocol.protocol, judging.standing_of(patient.pk)
     places = [Place(row["starts_at"], row.get("chair", 0), row.get("prescriber", 0)) for row in rows]

@@ -16,7 +16,15 @@ from clinic.api import IdFilter, actor, answers, endpoint, filtered, page_of, pa
 from clinic.permissions import Verb
 from clinic.serializers import FindingOut
 from scheduling import booking, cancelling, confirming, deciding, queries
-from scheduling.api.asked import chairs_of, judge_incomplete, places_of, remember, signature_of, site_of
+from scheduling.api.asked import (
+    chairs_of,
+    judge_incomplete,
+    places_of,
+    remember,
+    require_real_times,
+    signature_of,
+    site_of,
+)
 from scheduling.api.inputs import AddIn, CancelIn, ConfirmCourseIn, CourseIn, DecideIn
 from scheduling.api.outputs import ChangeOut, CourseOut, TakenOut, change_data, changed_sessions
 from scheduling.booking import Change
@@ -58,6 +66,7 @@ def _book(request: Request) -> Response:
     given = validated(CourseIn, request.data)
     rows, protocol, signature = given["sessions"], given["protocol"], signature_of(request, given)
     site = remember(request, site_of(request, chairs=chairs_of(rows)), protocol)
+    require_real_times(given, site)
     judge_incomplete(
         rows, site=site, patient=given["patient"], protocol=protocol, signature=signature, hold=given["hold"]
     )
@@ -65,7 +74,7 @@ def _book(request: Request) -> Response:
         actor=actor(request),
         patient=given["patient"],
         protocol=protocol,
-        places=places_of(rows, site, "sessions"),
+        places=places_of(rows, "sessions"),
         override=signature,
         hold=given["hold"],
         request_id=given["request_id"],
@@ -90,13 +99,14 @@ def sessions(request: Request, pk: int) -> Response:
     given = validated(AddIn, request.data)
     rows, field = (given["sessions"], "sessions") if "sessions" in given else ([given], None)
     signature = signature_of(request, given)
+    require_real_times(given, found.site)
     judge_incomplete(
         rows, site=found.site, patient=found.patient, protocol=found.protocol, course=found, signature=signature
     )
     change = booking.add_sessions(
         actor=actor(request),
         course=found,
-        places=places_of(rows, found.site, field),
+        places=places_of(rows, field),
         override=signature,
         dry_run=given["dry_run"],
         request_id=given["request_id"],

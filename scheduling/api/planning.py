@@ -6,7 +6,6 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +13,7 @@ from clinic import clock
 from clinic.api import PAGING, actor, answers, endpoint, page_of, paged, validated
 from clinic.permissions import Verb
 from scheduling import queries
-from scheduling.api.asked import chairs_of, hold_against_clocks, places_of, remember, site_of
+from scheduling.api.asked import chairs_of, places_of, remember, require_real_times, site_of
 from scheduling.api.inputs import CheckIn, ProposeIn
 from scheduling.api.outputs import CheckedOut, ProposalOut, ProtocolOut, protocol_data
 from scheduling.proposing import propose
@@ -44,8 +43,7 @@ def check(request: Request, code: str) -> Response:
         found = spacing.judge_days(protocol=protocol, phase=phase, days=given["days"], closed=closed)
     else:
         site = site_of(request, given.get("site"))
-        if wrong := hold_against_clocks(given["starts_at"], site):
-            raise ValidationError({"starts_at": {str(index): [sentence] for index, sentence in wrong.items()}})
+        require_real_times(given, site)
         spots = [Spot(index, moment, phase) for index, moment in enumerate(given["starts_at"])]
         found = spacing.judge(protocol=protocol, sessions=spots, zone=site.zone, closed=closed)
     return Response(CheckedOut({"findings": found}).data)
@@ -59,6 +57,7 @@ def propose_course(request: Request) -> Response:
     course = given.get("course")
     protocol = course.protocol if course else given["protocol"]
     site = course.site if course else site_of(request, given.get("site"), chairs=chairs_of(given["fixed"]))
+    require_real_times(given, site)
     proposal = propose(
         actor=actor(request),
         site=remember(request, site, protocol),
@@ -69,7 +68,7 @@ def propose_course(request: Request) -> Response:
         count=given["sessions"],
         earliest=given["earliest"],
         wishes=_wishes(given["wishes"]),
-        fixed=places_of(given["fixed"], site, "fixed"),
+        fixed=places_of(given["fixed"], "fixed"),
         now=clock.now(),
     )
     return Response(ProposalOut(proposal, context={"zone": site.zone, "visit": protocol.protocol.visit}).data)

@@ -66,8 +66,7 @@ def _site_day(request: Request) -> SiteDay:
     given = validated(BoardQuery, request.query_params)
     found = queries.site_day(actor=actor(request), site=given.get("site"), day=given.get("date"), now=clock.now())
     if found is None:
-        sentence = _("You do not work at this site.")
-        raise Invalid(sentence, fields={"site": [sentence]})
+        raise Invalid.at("site", _("You do not work at this site."))
     return found
 
 
@@ -95,7 +94,7 @@ def worklist(request: Request) -> Response:
 @endpoint(POST=Verb.ACKNOWLEDGE)
 def acknowledge(request: Request, pk: int) -> Response:
     """Take a line off the worklist."""
-    task, now, staff = get_object_or_404(Task, pk=pk), clock.now(), actor(request)
+    task, now, staff, site = get_object_or_404(Task, pk=pk), clock.now(), actor(request), site_of(request)
     request_id = validated(ConfirmIn, request.data)["request_id"]
     done, _repeated = carry_out_once(
         "acknowledge",
@@ -105,4 +104,4 @@ def acknowledge(request: Request, pk: int) -> Response:
         lambda pk: Task.objects.get(pk=pk),
         now=now,
     )
-    return Response(TaskOut(done, context={"zone": site_of(request).zone}).data)
+    return Response(TaskOut(done, context={"zone": site.zone}).data)

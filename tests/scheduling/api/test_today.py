@@ -200,6 +200,16 @@ def test_a_line_is_taken_off_once(clinic: Clinic, patient: Patient) -> None:
     assert nurse.get("worklist/").body["results"] == []
 
 
+def test_who_works_nowhere_takes_no_line_off(clinic: Clinic, patient: Patient) -> None:
+    worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
+    task = Task.objects.get()
+    answer = signed_in(StaffFactory.create()).post(f"worklist/{task.pk}/acknowledge/")
+
+    task.refresh_from_db()
+    assert (answer.status, answer.body["fields"]) == (400, {"site": ["You work at no site yet."]})
+    assert task.done_at is None
+
+
 @pytest.mark.parametrize("count", [1, 30])
 def test_the_worklist_takes_four_queries(count: int, desk: Api, clinic: Clinic) -> None:
     for _ in range(count):

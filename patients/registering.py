@@ -155,5 +155,4 @@ def _next_number() -> int:
 def _check_birth_date(birth_date: date, now: datetime) -> None:
     # Somewhere it is tomorrow already.
     if not FIRST_BIRTH_DATE <= birth_date <= (now + timedelta(hours=14)).date():
-        sentence = _("A birth date is neither in the future nor before 1900.")
-        raise Invalid(sentence, fields={"birth_date": [sentence]})
+        raise Invalid.at("birth_date", _("A birth date is neither in the future nor before 1900."))

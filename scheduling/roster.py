@@ -64,9 +64,9 @@ def set_closure(
     permissions.require(actor, Verb.CLOSE)
     _check_times(starts_at, ends_at, LONGEST_CLOSURE, _("A closure lasts at most a year."))
     if not reason.strip():
-        raise _invalid("reason", _("Say why."))
+        raise Invalid.at("reason", _("Say why."))
     if chair is not None and chair.site_id != site.pk:
-        raise _invalid("chair", _("This chair is at another site."))
+        raise Invalid.at("chair", _("This chair is at another site."))
     row = Closure(
         pk=closure.pk if closure else None,
         site=site,
@@ -113,7 +113,7 @@ def set_shift(
         return _change(actor, [*([shift] if shift else []), row], lambda: _stored(row), now)
     except IntegrityError as error:
         if writes.constraint_of(error) == "shift_of_one_person":
-            raise _invalid("staff", _("This person already has a shift then.")) from error
+            raise Invalid.at("staff", _("This person already has a shift then.")) from error
         raise
 
 
@@ -144,9 +144,9 @@ def set_pattern(
     permissions.require(actor, Verb.SET_UP)
     _check_works_at(staff, site)
     if not first <= last <= first + LONGEST_PATTERN:
-        raise _invalid("last", _("A period begins before it ends and lasts at most 400 days."))
+        raise Invalid.at("last", _("A period begins before it ends and lasts at most 400 days."))
     if begins == ends:
-        raise _invalid("ends", _("A shift takes time."))
+        raise Invalid.at("ends", _("A shift takes time."))
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = [
         Shift(staff=staff, site=site, during=_local_range(site, day, begins, ends), patients_at_once=patients_at_once)
@@ -154,7 +154,7 @@ def set_pattern(
         if day.weekday() in weekdays
     ]
     if not rows:
-        raise _invalid("weekdays", _("No date of the period is on one of these weekdays."))
+        raise Invalid.at("weekdays", _("No date of the period is on one of these weekdays."))
 
     def write() -> tuple[Shift, ...]:
         period = (rows[0].during.lower, rows[-1].during.upper)
@@ -202,10 +202,10 @@ def check_hours(hours: Sequence[Hours]) -> None:
     """Raise Invalid unless a site can have these hours; they come in the order of the week."""
     for one in hours:
         if not one.opens < one.closes:
-            raise _invalid("closes", _("The site closes after it opens."))
+            raise Invalid.at("closes", _("The site closes after it opens."))
     for one, other in pairwise(hours):
         if one.weekday == other.weekday and other.opens < one.closes:
-            raise _invalid("opens", _("These hours overlap."))
+            raise Invalid.at("opens", _("These hours overlap."))
 
 
 def review(*, actor: Staff, site: Site, now: datetime) -> None:
@@ -338,15 +338,11 @@ def _local_range(site: Site, day: date, begins: time, ends: time) -> DateTimeTZR
 
 def _check_times(starts_at: datetime, ends_at: datetime, longest: timedelta, sentence: str) -> None:
     if not starts_at < ends_at:
-        raise _invalid("ends_at", _("It ends after it begins."))
+        raise Invalid.at("ends_at", _("It ends after it begins."))
     if ends_at - starts_at > longest:
-        raise _invalid("ends_at", sentence)
+        raise Invalid.at("ends_at", sentence)
 
 
 def _check_works_at(staff: Staff, site: Site) -> None:
     if not staff.sites.filter(pk=site.pk).exists():
-        raise _invalid("staff", _("This person does not work at this site."))
-
-
-def _invalid(field: str, sentence: str) -> Invalid:
-    return Invalid(sentence, fields={field: [sentence]})
+        raise Invalid.at("staff", _("This person does not work at this site."))

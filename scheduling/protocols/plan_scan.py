@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from clinic.findings import Level
 from scheduling.protocols.masks import CELL, DAY_CELLS, REGULAR, Clock, DayMask, Needs, local_day
-from scheduling.protocols.plan_days import LONGEST, NEVER, Rules, Task
 from scheduling.protocols.plan_hours import Visit
+from scheduling.protocols.plan_task import LONGEST, NEVER, Rules, Task
 from scheduling.protocols.progress import default_interval
 from scheduling.protocols.types import GRID_MINUTES, Phase, Protocol, Spot, Wishes
 

@@ -25,10 +25,11 @@ from itertools import islice, pairwise
 
 from clinic.findings import Level
 from scheduling.protocols.masks import DayMask
-from scheduling.protocols.plan_days import COUNT, SUM, Aim, Choice, choose_days, warnings
+from scheduling.protocols.plan_days import choose_days
 from scheduling.protocols.plan_hours import Hour, Visit, choose_hours, least_loaded
 from scheduling.protocols.plan_limits import explain, too_many
 from scheduling.protocols.plan_scan import Request, Scan, scan
+from scheduling.protocols.plan_task import COUNT, SUM, Aim, Choice, warnings
 from scheduling.protocols.types import (
     GRID_MINUTES,
     NoPlan,

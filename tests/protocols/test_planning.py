@@ -2,123 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from itertools import pairwise
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from scheduling.protocols.library import ESKETAMINE, FLEX, INTENSIVE, STANDARD
-from scheduling.protocols.masks import DayMask, OnShift, build_day
-from scheduling.protocols.planning import place_again, propose
-from scheduling.protocols.types import NoPlan, Phase, Plan, Protocol, Spot, Wishes
-from scheduling.protocols.windows import day_bounds
-
-NEW_YORK = ZoneInfo("America/New_York")
-MONDAY = date(2025, 6, 2)
-WORKING = frozenset(range(5))
-EVERY_DAY = frozenset(range(7))
-
-INITIAL, TAPER, MAINTENANCE = Phase
-
-#: Opening hours, or free spells of a day, as local hours.
-Spells = Sequence[tuple[float, float]]
-
-
-def site(
-    first: date = MONDAY,
-    count: int = 84,
-    *,
-    weekdays: Collection[int] = WORKING,
-    hours: Spells = ((8, 18),),
-    closed: Iterable[date] = (),
-    free: Mapping[date, Spells] | None = None,
-    shifts: Mapping[int, tuple[Spells, int]] | None = None,
-    chairs: Sequence[int] = (1, 2),
-    load: Mapping[int, int] | None = None,
-) -> list[DayMask]:
-    """Dates of a site in New York. `free` leaves only these spells of a date's chairs; `shifts` are the prescribers'
-    hours and limits, `load` how many patients each has in the first minutes of every date."""
-    days = []
-    for offset in range(count):
-        day = first + timedelta(days=offset)
-        start, end = day_bounds(day, NEW_YORK)
-        opened = [spell(day, hour) for hour in hours] if day.weekday() in weekdays and day not in closed else []
-        taken: list[tuple[datetime, datetime]] = []
-        if free is not None:
-            since = start
-            for begin, stop in [spell(day, hour) for hour in free.get(day, ())]:
-                taken.append((since, begin))
-                since = stop
-            taken.append((since, end))
-        days.append(
-            build_day(
-                day=day,
-                zone=NEW_YORK,
-                opened=opened,
-                chairs=dict.fromkeys(chairs, taken),
-                shifts=[
-                    OnShift(prescriber, *spell(day, hour), limit)
-                    for prescriber, (spells, limit) in (shifts or {7: (((0, 24),), 9)}).items()
-                    for hour in spells
-                ],
-                care={number: [(start, start + timedelta(minutes=1))] * some for number, some in (load or {}).items()},
-            )
-        )
-    return days
-
-
-def spell(day: date, hours: tuple[float, float]) -> tuple[datetime, datetime]:
-    start, end = hours
-    return instant(day, start), instant(day, end)
-
-
-def instant(day: date, hour: float) -> datetime:
-    """A local hour of a date; 24 is the next midnight."""
-    if hour == 24:
-        return day_bounds(day, NEW_YORK)[1]
-    return datetime.combine(day, time(int(hour), round(hour % 1 * 60)), NEW_YORK).astimezone(UTC)
-
-
-def plans(days: Sequence[DayMask], protocol: Protocol = STANDARD, **wanted: Any) -> tuple[Plan, ...] | NoPlan:
-    asked: dict[str, Any] = {
-        "phase": INITIAL,
-        "count": protocol.initial_plan,
-        "zone": NEW_YORK,
-        "earliest": days[0].date if days else MONDAY,
-        "now": datetime(2025, 1, 1, tzinfo=UTC),
-    }
-    return propose(protocol=protocol, days=days, **(asked | wanted))
-
-
-def plan(days: Sequence[DayMask], protocol: Protocol = STANDARD, label: str = "soonest", **wanted: Any) -> Plan:
-    found = plans(days, protocol, labels=[label], **wanted)
-    assert isinstance(found, tuple)
-    assert [one.label for one in found] == [label]
-    return found[0]
-
-
-def none(days: Sequence[DayMask], protocol: Protocol = STANDARD, **wanted: Any) -> NoPlan:
-    found = plans(days, protocol, **wanted)
-    assert isinstance(found, NoPlan)
-    return found
-
-
-def numbers(found: Plan, first: date = MONDAY) -> list[int]:
-    """The days of a plan, counted from this one."""
-    return [(row.place.starts_at.astimezone(NEW_YORK).date() - first).days for row in found.sessions]
-
-
-def clocks(found: Plan) -> list[str]:
-    return [f"{row.place.starts_at.astimezone(NEW_YORK):%H:%M}" for row in found.sessions]
-
-
-def standing(*days: int, phase: Phase = INITIAL, counts: bool = True, hour: float = 10) -> list[Spot]:
-    return [Spot(ref, instant(MONDAY + timedelta(days=day), hour), phase, counts) for ref, day in enumerate(days)]
-
+from scheduling.protocols.masks import DayMask
+from scheduling.protocols.planning import place_again
+from scheduling.protocols.types import NoPlan, Spot, Wishes
+from tests.protocols.planning_sites import (
+    EVERY_DAY,
+    INITIAL,
+    MAINTENANCE,
+    MONDAY,
+    NEW_YORK,
+    TAPER,
+    WORKING,
+    clocks,
+    instant,
+    none,
+    numbers,
+    plan,
+    plans,
+    site,
+    standing,
+)
 
 # Days
 
@@ -424,97 +334,6 @@ def test_esketamine_maintenance_has_no_month_rules() -> None:
     aimed = [MONDAY + timedelta(days=7 * week) for week in range(8)]
     found = plan(site(), ESKETAMINE, phase=MAINTENANCE, count=8, targets=aimed)
     assert numbers(found) == [7 * week for week in range(8)]
-
-
-# No plan
-
-
-def test_more_sessions_than_the_phase_takes_are_refused_whatever_is_free() -> None:
-    refused = none(site(), count=3, standing=standing(0, 3, 7, 10))
-    assert refused == NoPlan(
-        "initial-max",
-        "The initial phase takes at most %(most)s sessions; %(standing)s stand, %(count)s are asked for.",
-        None,
-        {"most": 6, "standing": 4, "count": 3},
-    )
-
-
-def test_the_first_date_is_named_when_the_phase_can_only_begin_much_later() -> None:
-    closed = [MONDAY + timedelta(days=day) for day in range(35)]
-    refused = none(site(closed=closed))
-    assert (refused.limit, refused.first_possible) == ("hours", MONDAY + timedelta(days=35))
-    assert numbers(plan(site(closed=closed[:21])))[0] == 21
-
-
-def test_patients_dates_in_the_way_are_named() -> None:
-    away = frozenset(MONDAY + timedelta(days=day) for day in range(40))
-    refused = none(site(), wishes=Wishes(except_dates=away))
-    assert (refused.limit, refused.first_possible) == ("except_dates", MONDAY + timedelta(days=42))
-
-
-def test_prescribers_in_the_way_are_named() -> None:
-    refused = none(site(count=42, shifts={7: (((8, 10),), 9)}))
-    assert (refused.limit, refused.first_possible) == ("doctor", None)
-    assert refused.text == "Chairs are free, but no prescriber can take enough visits from dose to discharge."
-
-
-def test_chairs_in_the_way_are_named() -> None:
-    refused = none(site(count=42, free={}))
-    assert refused.limit == "chair"
-    assert refused.text == "Prescribers have time, but no chair is free for enough visits."
-
-
-def test_chairs_and_prescribers_together_are_named() -> None:
-    refused = none(site(count=42, free={}, shifts={7: (((8, 10),), 9)}))
-    assert refused.limit == "chair"
-    assert refused.text == "Neither chairs nor prescribers have time for enough visits."
-
-
-def test_the_span_in_the_way_is_named() -> None:
-    refused = none(site(weekdays={0}))
-    assert (refused.limit, refused.values) == ("span-max", {"limit": 21})
-
-
-def test_the_gap_in_the_way_is_named() -> None:
-    refused = none(site(count=9, weekdays={0, 1}), count=4)
-    assert (refused.limit, refused.values) == ("gap-min", {"limit": 2})
-
-
-def test_the_month_in_the_way_is_named() -> None:
-    aimed = [MONDAY + timedelta(days=7 * week) for week in range(4)]
-    refused = none(site(count=28), phase=MAINTENANCE, count=4, targets=aimed)
-    assert (refused.limit, refused.values) == ("month-max", {"limit": 2})
-
-
-def test_opening_hours_in_the_way_are_named() -> None:
-    refused = none(site(hours=((9, 12),)))
-    assert (refused.limit, refused.values) == ("hours", {"minutes": 200})
-
-
-def test_no_single_limit_in_the_way_is_said_as_well() -> None:
-    refused = none([])
-    assert refused.text == "The sessions do not fit from %(earliest)s on, and no single limit is in the way."
-
-
-def test_a_limit_in_the_way_of_a_soft_gap_is_looked_for_without_it() -> None:
-    refused = none(site(weekdays={0}), ESKETAMINE)
-    assert refused.limit == "span-max"
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"count": 0},
-        {"count": 2, "targets": [MONDAY]},
-        {"step": 15},
-        {"step": 0},
-        {"now": datetime(2025, 6, 1)},  # noqa: DTZ001 - a naive time is what is refused
-        {"standing": [Spot(1, datetime(2025, 6, 1))]},  # noqa: DTZ001 - likewise
-    ],
-)
-def test_what_cannot_be_meant_is_refused(wanted: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"count|step|zone"):
-        plans(site(), **wanted)
 
 
 def test_sessions_that_stand_years_away_are_no_obstacle() -> None:

@@ -33,16 +33,19 @@ class Manners:
         return " ".join(parts)
 
 
+def connect() -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection of one's own to the tests' database."""
+    parameters: dict[str, Any] = connection.get_connection_params()
+    wanted = ("dbname", "user", "password", "host", "port")
+    return psycopg.connect(**{name: parameters[name] for name in wanted if name in parameters})
+
+
 class Crowd(AbstractContextManager["Crowd"]):
     """So many threads, each with an open connection; they begin together."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        parameters: dict[str, Any] = connection.get_connection_params()
-        wanted = {
-            name: parameters[name] for name in ("dbname", "user", "password", "host", "port") if name in parameters
-        }
-        self._connections = [psycopg.connect(**wanted) for _ in range(size)]
+        self._connections = [connect() for _ in range(size)]
         self._threads = ThreadPoolExecutor(size)
 
     def __exit__(

@@ -66,16 +66,19 @@ def _relaxations(request: Request) -> Iterator[tuple[str, str, dict[str, object]
     yield "chair", text, {}, _with_days(request, _with_chair)
     text = gettext_noop("Neither chairs nor prescribers have time for enough visits.")
     yield "chair", text, {}, _with_days(request, lambda day: _with_doctor(_with_chair(day)))
+    nearest = limits.get("gap-min")
     rules = {
         "span-max": gettext_noop("The sessions do not fit by day %(limit)s of the phase."),
-        "gap-min": gettext_noop("The sessions fit only with less than %(limit)s days between two of them."),
+        "gap-min": gettext_noop("The sessions fit only closer together than %(limit)s days and %(hours)s hours.")
+        if nearest and nearest.hours
+        else gettext_noop("The sessions fit only closer together than %(limit)s days."),
         "month-max": gettext_noop("The sessions fit only with more than %(limit)s in a calendar month."),
     }
     for rule, text in rules.items():
         if rule in limits:
             left = {code: limit for code, limit in limits.items() if code != rule}
             relaxed = replace(request, protocol=replace(request.protocol, limits=left))
-            yield rule, text, {"limit": limits[rule].value}, relaxed
+            yield rule, text, {"limit": limits[rule].value, "hours": limits[rule].hours}, relaxed
     minutes = int(request.protocol.visit.length.total_seconds()) // 60
     text = gettext_noop("The site is not open on enough days, or not long enough, for visits of %(minutes)s minutes.")
     yield "hours", text, {"minutes": minutes}, replace(request, days=_always_open(request))

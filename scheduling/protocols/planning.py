@@ -80,7 +80,8 @@ def propose(
 
     `days`: the site's dates, in any order; one that is missing is closed. `zone`: the site's. `standing`: every
     session that stands in the patient's calendar near these dates. Those of this phase that count belong to the
-    pattern, and new ones may lie before, between and after them; the others are only kept away from. `targets`: the
+    pattern, and new ones may lie before, between and after them; the others are only kept away from. Rows of a
+    plan that stay, when others are to be placed again, are `standing` as well. `targets`: the
     aimed dates of taper and maintenance, as many as sessions are asked for; by default from `earliest` on at the
     protocol's interval. `step`: minutes between offered starts on the clock. `usual`: the course's prescriber.
 
@@ -101,44 +102,6 @@ def propose(
     if not plans and gap and gap.level is Level.WARN:
         plans = _plans(replace(request, strict=False), labels)
     return plans or explain(request)
-
-
-def place_again(
-    *,
-    protocol: Protocol,
-    phase: Phase,
-    keep: Sequence[Spot],
-    again: Sequence[datetime],
-    days: Sequence[DayMask],
-    zone: tzinfo,
-    earliest: date,
-    now: datetime,
-    wishes: Wishes = _NO_WISHES,
-    step: int = GRID_MINUTES,
-    usual: int | None = None,
-    labels: Collection[str] = LABELS,
-) -> tuple[Plan, ...] | NoPlan:
-    """Replacements for rows of a plan that were taken or have to move, beside the rows and sessions that stay.
-
-    `keep` is everything that stands or stays, as `standing` in `propose`; `again` are the starts of the rows to be
-    placed anew, which taper and maintenance sessions stay near. Otherwise as `propose`.
-    """
-    targets = [] if phase is Phase.INITIAL else [start.astimezone(zone).date() for start in again]
-    return propose(
-        protocol=protocol,
-        phase=phase,
-        count=len(again),
-        days=days,
-        zone=zone,
-        earliest=earliest,
-        now=now,
-        wishes=wishes,
-        standing=keep,
-        targets=targets,
-        step=step,
-        usual=usual,
-        labels=labels,
-    )
 
 
 def _plans(request: Request, labels: Collection[str]) -> tuple[Plan, ...]:

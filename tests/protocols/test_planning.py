@@ -10,11 +10,9 @@ import pytest
 
 from scheduling.protocols.library import ESKETAMINE, FLEX, INTENSIVE, STANDARD
 from scheduling.protocols.masks import DayMask
-from scheduling.protocols.planning import place_again
 from scheduling.protocols.types import NoPlan, Spot, Wishes
 from tests.protocols.planning_sites import (
     EVERY_DAY,
-    INITIAL,
     MAINTENANCE,
     MONDAY,
     NEW_YORK,
@@ -282,22 +280,11 @@ def test_sessions_of_other_phases_and_courses_are_only_kept_away_from() -> None:
     assert [row.number for row in found.sessions] == [1, 2, 3, 4, 5, 6]
 
 
-def test_rows_are_placed_again_beside_those_that_stay() -> None:
-    keep = standing(0, 3, 10, 17)
-    again = [instant(MONDAY + timedelta(days=7), 10), instant(MONDAY + timedelta(days=14), 10)]
-    found = place_again(
-        protocol=STANDARD,
-        phase=INITIAL,
-        keep=keep,
-        again=again,
-        days=site(closed=[MONDAY + timedelta(days=7)]),
-        zone=NEW_YORK,
-        earliest=MONDAY,
-        now=instant(MONDAY, 0),
-        labels=["even"],
-    )
-    assert isinstance(found, tuple)
-    assert (numbers(found[0]), clocks(found[0])) == ([8, 14], ["10:00", "10:00"])
+def test_rows_of_a_plan_are_placed_again_beside_those_that_stay() -> None:
+    days = site(closed=[MONDAY + timedelta(days=7)])
+    found = plan(days, count=2, standing=standing(0, 3, 10, 17), label="even")
+    assert (numbers(found), clocks(found)) == ([8, 14], ["10:00", "10:00"])
+    assert [row.number for row in found.sessions] == [3, 5]
 
 
 # Taper and maintenance

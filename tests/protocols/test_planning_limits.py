@@ -64,18 +64,19 @@ def test_chairs_and_prescribers_together_are_named() -> None:
 
 def test_the_span_in_the_way_is_named() -> None:
     refused = none(site(weekdays={0}))
-    assert (refused.limit, refused.values) == ("span-max", {"limit": 21})
+    assert (refused.limit, refused.values) == ("span-max", {"limit": 21, "hours": None})
 
 
 def test_the_gap_in_the_way_is_named() -> None:
     refused = none(site(count=9, weekdays={0, 1}), count=4)
-    assert (refused.limit, refused.values) == ("gap-min", {"limit": 2})
+    assert (refused.limit, refused.values) == ("gap-min", {"limit": 2, "hours": 40})
+    assert refused.text == "The sessions fit only closer together than %(limit)s days and %(hours)s hours."
 
 
 def test_the_month_in_the_way_is_named() -> None:
     aimed = [MONDAY + timedelta(days=7 * week) for week in range(4)]
     refused = none(site(count=28), phase=MAINTENANCE, count=4, targets=aimed)
-    assert (refused.limit, refused.values) == ("month-max", {"limit": 2})
+    assert (refused.limit, refused.values) == ("month-max", {"limit": 2, "hours": None})
 
 
 def test_opening_hours_in_the_way_are_named() -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import DateField, DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Coalesce
 
 from clinic.findings import Finding
-from clinic.models import Chair, Closure, OpeningHours, Site, Staff
+from clinic.models import Chair, Closure, Site, Staff
 from patients.models import Patient, Task
+from scheduling import openings
 from scheduling.models import (
     Course,
     CourseState,
@@ -27,9 +28,7 @@ from scheduling.models import (
 )
 from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Protocol, Spot
-from scheduling.protocols.windows import day_bounds, subtract
-
-Interval = tuple[datetime, datetime]
+from scheduling.protocols.windows import day_bounds
 
 
 # The day board
@@ -75,7 +74,7 @@ class Board:
     date: date
     now: datetime
     version: int
-    opening: tuple[Interval, ...]
+    opening: tuple[openings.Interval, ...]
     closures: tuple[Closure, ...]
     chairs: tuple[ChairDay, ...]
 
@@ -112,9 +111,10 @@ def site_day(*, actor: Staff, site: int | None = None, day: date | None = None, 
 
 
 def board(today: SiteDay, *, now: datetime) -> Board:
-    """What every chair of a site does on a date. Four queries, beside the one of `site_day`."""
+    """What every chair of a site does on a date. Five queries, beside the one of `site_day`."""
     site, day = today.site, today.date
-    opening, closures = _opening(site, day)
+    start, end = day_bounds(day, site.zone)
+    closures = Closure.objects.filter(site=site, during__startswith__lt=end, during__endswith__gt=start)
     visits: dict[int, list[Visit]] = {}
     sessions = Session.objects.filter(site=site, local_date=day).live().in_order()
     for session in sessions.select_related("patient", "prescriber", "course"):
@@ -126,8 +126,8 @@ def board(today: SiteDay, *, now: datetime) -> Board:
         date=day,
         now=now,
         version=today.version,
-        opening=tuple(opening),
-        closures=tuple(closures),
+        opening=tuple(_open(site, [day])[day]),
+        closures=tuple(closures.select_related("chair").order_by("during__startswith", "pk")),
         chairs=tuple(ChairDay(chair, tuple(visits.get(chair.pk, ()))) for chair in chairs),
     )
 
@@ -153,37 +153,15 @@ def due(session: Session, now: datetime) -> tuple[Due, ...]:
     return (Due(what, moment, overdue=moment < now),)
 
 
-def _opening(site: Site, day: date) -> tuple[list[Interval], list[Closure]]:
-    """The hours in which a site treats on a date, and the closures that touch it. Two queries."""
-    start, end = day_bounds(day, site.zone)
-    hours = OpeningHours.objects.filter(site=site, weekday=day.weekday()).values_list("opens", "closes")
-    closures = list(
-        Closure.objects.filter(site=site, during__startswith__lt=end, during__endswith__gt=start)
-        .select_related("chair")
-        .order_by("during__startswith", "pk")
-    )
-    shut = [(closure.during.lower, closure.during.upper) for closure in closures if closure.chair_id is None]
-    return subtract([_span(site, day, opens, closes) for opens, closes in hours], shut), closures
-
-
 def next_open_day(site: Site, after: date, *, days: int = 60) -> date | None:
     """The first date after `after` on which the site treats, None within so many days. Two queries."""
-    span = [after + timedelta(days=number) for number in range(1, days + 1)]
-    start, end = day_bounds(span[0], site.zone)[0], day_bounds(span[-1], site.zone)[1]
-    hours: dict[int, list[tuple[time, time]]] = {}
-    for weekday, opens, closes in OpeningHours.objects.filter(site=site).values_list("weekday", "opens", "closes"):
-        hours.setdefault(weekday, []).append((opens, closes))
-    shut = Closure.objects.filter(site=site, chair=None, during__startswith__lt=end, during__endswith__gt=start)
-    closed = [(during.lower, during.upper) for during in shut.values_list("during", flat=True)]
-    return next(
-        (day for day in span if subtract([_span(site, day, *both) for both in hours.get(day.weekday(), ())], closed)),
-        None,
-    )
+    ahead = [after + timedelta(days=number) for number in range(1, days + 1)]
+    return next((day for day, hours in _open(site, ahead).items() if hours), None)
 
 
-def _span(site: Site, day: date, opens: time, closes: time) -> Interval:
-    start, end = (datetime.combine(day, at, site.zone).astimezone(UTC) for at in (opens, closes))
-    return start, end
+def _open(site: Site, dates: Sequence[date]) -> dict[date, list[openings.Interval]]:
+    """Opening hours less closures of these dates, in their order. Two queries: no place, so no shifts or bookings."""
+    return {day: facts.open for day, facts in openings.read(site, dates, places=()).items()}
 
 
 # Courses

@@ -55,11 +55,13 @@ class Mail(models.Model):
             models.CheckConstraint(name="mail_state", condition=Q(state__in=MailState.values)),
             models.CheckConstraint(
                 name="mail_sent_at",
-                condition=Q(state=MailState.SENT, sent_at__isnull=False)
-                | (~Q(state=MailState.SENT) & Q(sent_at=None)),
+                condition=Q(state=MailState.SENT, sent_at__isnull=False) | (~Q(state=MailState.SENT) & Q(sent_at=None)),
             ),
         ]
-        indexes = [models.Index(fields=["try_at"], condition=Q(state="due"), name="mail_due")]
+        indexes = [
+            models.Index(fields=["try_at"], condition=Q(state="due"), name="mail_due"),
+            models.Index(fields=["due_at", "id"], name="mail_in_order"),  # the list of all mails, page by page
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

@@ -132,5 +132,5 @@ def test_it_takes_as_many_queries_for_thirty_visits_as_for_one(at_now: None, db:
         answer = client.get("/")
 
     assert len(page(answer).all("li.visit")) == visits
-    # session, user, sites, the date; closures, hours, sessions, chairs; open worklist lines
-    assert len(queries) == 9
+    # session, user, sites, the date; closures, hours less closures (2), sessions, chairs; open worklist lines
+    assert len(queries) == 10

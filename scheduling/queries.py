@@ -30,7 +30,6 @@ from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Protocol, Spot
 from scheduling.protocols.windows import day_bounds
 
-
 # The day board
 
 

@@ -270,7 +270,7 @@ def _preferred(request: Request, standing: int, zero: int) -> tuple[tuple[int, .
         return preferred, tuple([later - earlier for earlier, later in pairwise(preferred)])
     taper = request.phase is Phase.TAPER and protocol.taper_interval
     interval = taper or default_interval(protocol)
-    aimed = sorted(max(0, min(target.toordinal() - zero, LONGEST)) for target in request.targets)
+    aimed = sorted(max(-HORIZON, min(target.toordinal() - zero, LONGEST)) for target in request.targets)
     if not aimed:
         earliest = request.earliest.toordinal() - zero
         aimed = [earliest + interval * index for index in range(request.count)]

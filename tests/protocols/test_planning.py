@@ -329,3 +329,9 @@ def test_sessions_that_stand_years_away_are_no_obstacle() -> None:
     assert (numbers(found), found.sessions[0].number) == ([0], 3)
     assert none(site(), count=1, standing=[Spot(1, instant(date(2023, 6, 2), 10))]).limit == "span-max"
     assert isinstance(plans(site(), count=1, standing=[Spot(1, instant(date(2005, 6, 2), 10))]), NoPlan)
+
+
+def test_an_aimed_date_already_past_still_orders_what_follows() -> None:
+    aimed = [MONDAY - timedelta(days=5), MONDAY + timedelta(days=21)]
+    found = plan(site(), phase=MAINTENANCE, count=2, targets=aimed, label="even")
+    assert numbers(found) == [0, 25]

@@ -143,7 +143,7 @@ def propose(case: Case, labels: tuple[str, ...] = planning.LABELS) -> tuple[Plan
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(cases())
 def test_every_plan_is_an_exact_optimum_of_what_its_label_compares(case: Case) -> None:
     choices = list(case.choices())

@@ -8,6 +8,7 @@ CLINIC_ENV says what runs: `demo` (the default: embedded servers, fictional peop
     BEHIND_PROXY=1          a reverse proxy in front sets X-Forwarded-Proto and X-Forwarded-For
     CLINIC_VAR              the folder of the embedded servers' data (var/)
     CLINIC_CLOCK_FILE       see clinic/clock.py; never in production
+    PORT, BIND, WEB_WORKERS, WEB_THREADS                             read by gunicorn.conf.py (8000, 127.0.0.1, 2, 4)
     DEBUG=1                 Django's error pages and fresh templates; never in production
 """
 

@@ -8,8 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import django
+import psutil
 import pytest
 import time_machine
 
@@ -22,7 +24,7 @@ os.environ["CLINIC_ENV"] = "test"
 for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "ALLOWED_HOSTS", "DEBUG"):
     os.environ.pop(name, None)
 if STARTED not in os.environ:
-    os.environ["CLINIC_VAR"] = tempfile.mkdtemp(prefix="clinic-test-")
+    os.environ["CLINIC_VAR"] = tempfile.mkdtemp(prefix=f"clinic-test-{os.getpid()}-")
 
 servers = services.needed(places.var(), durable=False)
 django.setup()
@@ -37,8 +39,18 @@ def at_now() -> Iterator[None]:
         yield
 
 
+def end_killed_runs() -> None:
+    """End the servers of test runs that were killed before they could do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob("clinic-test-*-*"):
+        if folder.stat().st_uid == os.getuid() and not psutil.pid_exists(int(folder.name.split("-")[2])):
+            for server in services.needed(folder, {}):
+                server.kill()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if STARTED not in os.environ:
+        end_killed_runs()
         os.environ[STARTED] = str(os.getpid())
         services.start(servers, places.var())
 

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("username")
+        parser.add_argument("username", nargs="?", help="asked for when it is not given")
         parser.add_argument("--first-name", default="")
         parser.add_argument("--last-name", default="")
         parser.add_argument("--email", default="")
@@ -30,6 +30,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not options["username"] and not sys.stdin.isatty():
+            raise CommandError("There is nobody to ask for the user name; give it on the command line.")
+        options["username"] = options["username"] or input("User name: ").strip()
         names = {name: options[name] for name in ("username", "first_name", "last_name", "email")}
         manager = Staff(**names, role=Role.MANAGER, is_staff=True, is_superuser=True)
         try:

@@ -55,6 +55,7 @@ def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("arguments", "stdin", "sentence"),
     [
+        ([], "", "There is nobody to ask for the user name; give it on the command line."),
         (["ada"], "", "There is nobody to ask for the password: set CLINIC_MANAGER_PASSWORD or use --password-stdin."),
         (
             ["ada", "--password-stdin"],

@@ -26,6 +26,7 @@ class Finding:
 
     `text` is a message id with %(name)s places, `values` what stands in them: the text is translated where it
     is shown, so rules need no Django. `sessions` holds indexes (of proposed sessions) or ids, as the caller says.
+    `beyond` is how far past its limit, in the rule's own unit, to tell a worse breach from one that was there before.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class Finding:
     limit: str = ""
     sessions: tuple[int, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    beyond: float = field(default=0, compare=False)
 
     @property
     def message(self) -> str:

@@ -16,7 +16,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from clinic.errors import RoleRefused
-from clinic.models import Role, Staff
+from clinic.models import Role, Site, Staff
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -81,10 +81,12 @@ def allowed(staff: Staff, verb: Verb) -> bool:
     return staff.is_active and kind_of(staff) in MATRIX[verb]
 
 
-def require(staff: Staff, verb: Verb) -> None:
-    """Raise RoleRefused unless the table lets this staff member do it."""
+def require(staff: Staff, verb: Verb, *, at: Site | None = None) -> None:
+    """Raise RoleRefused unless the table lets this staff member do it, and at this site. One query for the site."""
     if not allowed(staff, verb):
         raise RoleRefused(_("Your role does not allow this."), verb=str(verb))
+    if at is not None and not staff.sites.filter(pk=at.pk).exists():
+        raise RoleRefused(_("You do not work at this site."), verb=str(verb))
 
 
 def declare(**methods: Verb | None) -> Callable[[View], View]:

@@ -7,9 +7,10 @@ answered like what was found before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -18,16 +19,17 @@ from django.utils.translation import ngettext
 
 from clinic import permissions
 from clinic.errors import DomainError, RulesBroken, Stale
-from clinic.findings import Finding, Level, gettext_noop
-from clinic.models import Site, Staff
+from clinic.findings import Finding, Level
+from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import Patient, TaskKind
-from scheduling import judging, placing, reminders, writes
+from scheduling import judging, openings, placing, reminders, writes
 from scheduling.judging import Signature, Verdict
 from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
-from scheduling.proposing import Offer, Proposal, propose
-from scheduling.protocols.types import Phase, Place
+from scheduling.proposing import Offer, Proposal, judge, propose
+from scheduling.protocols import library
+from scheduling.protocols.types import Phase, Place, Wanted
 
 __all__ = [
     "Change",
@@ -48,14 +50,9 @@ HOLD = timedelta(hours=24)
 #: Constraints that a lost race can break although nothing was in the way under lock: writers past the application.
 TAKEN = frozenset({"session_chair_free", "session_patient_free", "session_one_a_day", "session_prescriber_limit"})
 BROKEN = {
-    "session_prescriber_on_shift": Finding(
-        "doctor",
-        Level.BLOCK,
-        gettext_noop("The prescriber is not on shift from the start of the dose to discharge."),
-    ),
-    "course_one_running": Finding(
-        "one-course", Level.BLOCK, gettext_noop("The patient has another running course."), "2 courses", "1 course"
-    ),
+    "session_prescriber_on_shift": Finding("doctor", Level.BLOCK, openings.NO_DOCTOR),
+    "session_chair_active": Finding("hours", Level.BLOCK, openings.OUT_OF_ORDER),
+    "course_one_running": judging.second_course(library.STANDARD)[0],
 }
 
 
@@ -96,29 +93,14 @@ class Change:
     repeated: bool = False
 
 
-def judge(
-    *,
-    actor: Staff,
-    site: Site,
-    patient: Patient,
-    protocol: ProtocolVersion,
-    course: Course | None = None,
-    places: Sequence[Place],
-    now: datetime,
-) -> tuple[Finding, ...]:
-    """What the rules say to edited rows, without writing or locking; `sessions` of a finding are indexes of rows.
-
-    A row that another booking has is told by a finding `taken`. Raises Invalid as the verbs do.
-    """
-    permissions.require(actor, Verb.BOOK)
-    places = judging.in_utc(places)
-    judging.check_places(actor=actor, places=places, site=site, now=now)
-    verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=protocol.protocol, course=course, places=places)
-    taken = [
-        Finding("taken", Level.BLOCK, gettext_noop("This time belongs to another booking."), sessions=(row,))
-        for row in verdict.taken
-    ]
-    return (*taken, *verdict.findings)
+def repeated(earlier: Mapping[str, Any]) -> Change:
+    """What a request led to when it was carried out, as it stands now."""
+    return Change(
+        Course.objects.get(pk=earlier["course"]),
+        tuple(Session.objects.filter(pk__in=earlier["sessions"]).order_by("during__startswith")),
+        writes.findings_of(earlier),
+        repeated=True,
+    )
 
 
 def book_course(
@@ -140,24 +122,26 @@ def book_course(
     """
     permissions.require(actor, Verb.BOOK)
     places = judging.in_utc(places)
-    site = judging.check_places(actor=actor, places=places, site=None, now=now)
-    rules = protocol.protocol
     asked = {"actor": actor.pk, "patient": patient.pk, "protocol": protocol.pk, "places": places, "hold": hold}
     once = writes.Once("book", request_id, {**asked, "override": override})
+    if earlier := once.done():
+        return repeated(earlier)
+    site = judging.check_places(actor=actor, places=places, site=None, now=now)
+    rules = protocol.protocol
 
     def weigh() -> Verdict:
         return judging.weigh_new(site=site, patient=patient.pk, protocol=rules, course=None, places=places)
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            return Change(Course.objects.get(pk=earlier["course"]), repeated=True)
+        if earlier := once.claim(now):
+            return repeated(earlier)
         placing.lock(site, judging.dates_of(site, rules, places), patient.pk, now)
         other = Course.objects.filter(patient=patient, state__in=RUNNING).first()
         if other is not None and other.held_until is not None and other.held_until <= now:
             raise _HoldInTheWay
         verdict = weigh()
         if other is not None:
-            verdict = Verdict((BROKEN["course_one_running"], *verdict.findings), verdict.taken)
+            verdict = Verdict((*judging.second_course(rules), *verdict.findings), verdict.taken)
         signed = judging.require_passable(verdict, override, hold=hold)
         if verdict.taken:
             raise _RowsTaken(verdict.taken)
@@ -180,13 +164,11 @@ def book_course(
             signed=signed,
             signature=override,
         )
-        if not hold:
+        if hold:
+            ask_for_overrides(course, by=actor, now=now)
+        else:
             reminders.renew(course=course, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
-        elif open_rules := sorted({finding.rule for finding in verdict.at(Level.OVERRIDE) if finding not in signed}):
-            worklist.open_task(
-                kind=TaskKind.OVERRIDE_ASKED, patient=patient, course=course, details={"rules": open_rules}, now=now
-            )
-        once.remember(course=course.pk)
+        once.remember(verdict.findings, course=course.pk, sessions=[session.pk for session in sessions])
         return Change(course, tuple(sessions), verdict.findings)
 
     def plan_again(rows: Sequence[int]) -> Proposal:
@@ -221,27 +203,30 @@ def add_sessions(
 ) -> Change:
     """Add sessions to a running course: a make-up, a fifth and sixth, maintenance. All or none, told in one mail.
 
-    Locks the days of the new sessions, then the patient. Findings name the rows by index. Raises as `book_course`.
+    Locks the days of the course and of the new sessions, then the patient. Findings name the rows by index. Raises
+    Stale when a hold has run out, and as `book_course`.
     """
     permissions.require(actor, Verb.BOOK)
     places = judging.in_utc(places)
     site, rules = course.site, course.protocol.protocol
-    judging.check_places(actor=actor, places=places, site=site, now=now)
-    asked = {"actor": actor.pk, "course": course.pk, "places": places, "override": override}
+    asked = {"actor": actor.pk, "course": course.pk, "places": places, "override": override, "dry_run": dry_run}
     once = writes.Once("add", request_id, asked)
+    if earlier := once.done():
+        return repeated(earlier)
+    judging.check_places(actor=actor, places=places, site=site, now=now)
 
     def weigh() -> Verdict:
         fresh = Course.objects.get(pk=course.pk)
         return judging.weigh_new(site=site, patient=fresh.patient_id, protocol=rules, course=fresh, places=places)
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            again = Session.objects.filter(pk__in=earlier["sessions"]).order_by("during__startswith")
-            return Change(Course.objects.get(pk=earlier["course"]), tuple(again), repeated=True)
-        placing.lock(site, judging.dates_of(site, rules, places), course.patient_id, now)
-        fresh = Course.objects.select_related("site", "protocol", "patient").get(pk=course.pk)
+        if earlier := once.claim(now):
+            return repeated(earlier)
+        fresh, _mine = placing.lock_course(course, now, also=judging.dates_of(site, rules, places))
+        if fresh.held_until is not None and fresh.held_until <= now:
+            raise Stale(_("This course is not held any more."))
         verdict = weigh()
-        signed = judging.require_passable(verdict, override)
+        signed = judging.require_passable(verdict, override, hold=fresh.state == CourseState.HELD)
         if verdict.taken:
             raise _RowsTaken(verdict.taken)
         phases = judging.phases_of(fresh, rules, places, judging.standing_of(fresh.patient_id))
@@ -258,7 +243,8 @@ def add_sessions(
             signature=override,
         )
         placing.tell(fresh, sessions, MailKind.CHANGED, now, {"added": [session.pk for session in sessions]})
-        once.remember(course=fresh.pk, sessions=[session.pk for session in sessions])
+        ask_for_overrides(fresh, by=actor, now=now)
+        once.remember(verdict.findings, course=fresh.pk, sessions=[session.pk for session in sessions])
         return Change(fresh, tuple(sessions), verdict.findings)
 
     def plan_again(rows: Sequence[int]) -> Proposal:
@@ -280,52 +266,59 @@ def move_session(
     *,
     actor: Staff,
     session: Session,
-    place: Place,
+    place: Place | Wanted,
     override: Signature | None = None,
     dry_run: bool = False,
     request_id: UUID | None = None,
     now: datetime,
 ) -> Change:
-    """Give a session another time, chair or prescriber; a confirmation is asked for again, the change told by mail.
+    """Give a session another time, chair or prescriber; another start has to be confirmed again and is told by mail.
 
-    Locks the days of the old and the new time, then the patient. Findings name sessions by id. Raises Stale when the
-    visit has begun or was freed, and as `book_course`.
+    Locks the days of the course and of the new time, then the patient; what `place` leaves open is read under lock.
+    Findings name sessions by id. Raises Stale when the visit has begun or was freed, and as `book_course`.
     """
     permissions.require(actor, Verb.BOOK)
-    (place,) = judging.in_utc([place])
     course = session.course
     site, rules = course.site, course.protocol.protocol
-    judging.check_places(actor=actor, places=[place], site=site, now=now)
-    asked = {"actor": actor.pk, "session": session.pk, "place": place, "override": override}
+    wanted = Wanted(place.starts_at, place.chair, place.prescriber)
+    asked = {"actor": actor.pk, "session": session.pk, "place": wanted, "override": override, "dry_run": dry_run}
     once = writes.Once("move", request_id, asked)
+    if earlier := once.done():
+        return repeated(earlier)
+    new_dates = set()
+    if wanted.starts_at is not None:
+        judging.check_start(wanted.starts_at, now)
+        new_dates = {wanted.starts_at.astimezone(site.zone).date()}
+
+    def target(where: Session) -> Place:
+        return judging.in_utc([wanted.over(judging.place_of(where))])[0]
 
     def weigh() -> Verdict:
-        return judging.weigh_move(session=session, site=site, protocol=rules, place=place)
+        fresh = Session.objects.select_related("course").get(pk=session.pk)
+        return judging.weigh_move(session=fresh, site=site, protocol=rules, place=target(fresh))
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            again = Session.objects.select_related("course").get(pk=earlier["session"])
-            return Change(again.course, (again,), repeated=True)
-        known = Session.objects.values_list("local_date", flat=True).get(pk=session.pk)
-        dates = {known, *judging.dates_of(site, rules, [place])}
-        placing.lock(site, dates, course.patient_id, now)
-        fresh = Session.objects.select_related("course__site", "course__patient").get(pk=session.pk)
-        placing.require_locked([fresh], dates)
-        if fresh.state not in OPEN:
+        if earlier := once.claim(now):
+            return repeated(earlier)
+        fresh_course, sessions = placing.lock_course(course, now, also=new_dates)
+        fresh = next((mine for mine in sessions if mine.pk == session.pk and mine.state in OPEN), None)
+        if fresh is None:
             raise Stale(_("This visit has begun, ended or been cancelled; it cannot be moved."))
-        old = Place(fresh.starts_at, fresh.chair_id, fresh.prescriber_id)
-        if old == place and not fresh.needs_replan:
-            once.remember(session=fresh.pk)
-            return Change(fresh.course, (fresh,))
-        verdict = weigh()
-        signed = judging.require_passable(verdict, override)
+        old, new = judging.place_of(fresh), target(fresh)
+        judging.check_places(actor=actor, places=[new], site=site, now=now)
+        if old == new and not fresh.needs_replan:
+            once.remember(course=fresh_course.pk, sessions=[fresh.pk])
+            return Change(fresh_course, (fresh,))
+        verdict = judging.weigh_move(session=fresh, site=site, protocol=rules, place=new)
+        signed = judging.require_passable(verdict, override, hold=fresh_course.state == CourseState.HELD)
         if verdict.taken:
             raise _RowsTaken(verdict.taken)
-        placing.move(fresh, rules, place)
-        placing.renumber(fresh.course, [fresh])
-        moved = {"session": fresh.pk, "from": placing.as_json(old), "to": placing.as_json(place)}
+        placing.move(fresh, rules, new)
+        placing.need_no_time([fresh], by=actor, now=now)
+        placing.renumber(fresh_course, [fresh])
+        moved = {"session": fresh.pk, "from": placing.as_json(old), "to": placing.as_json(new)}
         placing.record(
-            fresh.course,
+            fresh_course,
             "moved",
             by=actor,
             now=now,
@@ -335,12 +328,10 @@ def move_session(
             signature=override,
             moved=[moved],
         )
-        placing.tell(fresh.course, [fresh], MailKind.CHANGED, now, {"moved": [moved]})
-        worklist.close_tasks(
-            kind=TaskKind.NEEDS_TIME, patient=fresh.course.patient, key=str(fresh.pk), by=actor, now=now
-        )
-        once.remember(session=fresh.pk)
-        return Change(fresh.course, (fresh,), verdict.findings)
+        placing.tell(fresh_course, [fresh], MailKind.CHANGED, now, {"moved": [moved]})
+        ask_for_overrides(fresh_course, by=actor, now=now)
+        once.remember(verdict.findings, course=fresh_course.pk, sessions=[fresh.pk])
+        return Change(fresh_course, (fresh,), verdict.findings)
 
     def plan_again(rows: Sequence[int]) -> Proposal:
         return propose(
@@ -351,11 +342,24 @@ def move_session(
             course=course,
             count=1,
             moving=session,
-            earliest=place.starts_at.astimezone(site.zone).date(),
+            earliest=min(new_dates, default=session.local_date),
             now=now,
         )
 
     return _answer(work, weigh, plan_again, dry_run=dry_run)
+
+
+def ask_for_overrides(course: Course, *, by: Staff, now: datetime) -> None:
+    """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over."""
+    if course.state != CourseState.HELD:
+        return
+    unsigned = judging.unsigned_overrides(course)
+    worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
+    if unsigned:
+        rules = sorted({finding.rule for finding in unsigned})
+        worklist.open_task(
+            kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, course=course, details={"rules": rules}, now=now
+        )
 
 
 def _answer(
@@ -372,13 +376,11 @@ def _answer(
         rows = error.rows
     except IntegrityError as error:
         name = writes.constraint_of(error)
-        if name in BROKEN:
-            finding = BROKEN[name]
-            raise RulesBroken(_(finding.text), findings=[finding]) from error
-        if name not in TAKEN:
+        if name not in TAKEN and name not in BROKEN:
             raise
-        verdict = weigh()
-        rows = verdict.taken or tuple(sorted({row for finding in verdict.findings for row in finding.sessions})) or (0,)
+        if name in BROKEN:
+            raise RulesBroken(_(BROKEN[name].text), findings=[BROKEN[name]]) from error
+        rows = weigh().taken or (0,)
     message = ngettext(
         "Nothing was booked: %(count)s of the times was taken a moment ago.",
         "Nothing was booked: %(count)s of the times were taken a moment ago.",

@@ -14,11 +14,8 @@ from clinic.permissions import Verb
 from patients import worklist
 from patients.models import Patient, TaskKind
 from scheduling import judging, placing, writes
-from scheduling.booking import Change
-from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, Session, SessionState
-
-#: Visits that are under way: their course cannot be cancelled over them.
-IN_THE_CHAIR = (SessionState.CHECKED_IN, SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
+from scheduling.booking import Change, ask_for_overrides, repeated
+from scheduling.models import OPEN, RUNNING, UNDER_WAY, Course, CourseState, MailKind, Session, SessionState
 
 
 def cancel_session(
@@ -35,28 +32,27 @@ def cancel_session(
     Locks the days of the course's sessions, then the patient. The findings say what the course breaks now, such as
     `reach`. Raises Stale when the visit has begun or was freed, Invalid without a reason.
     """
-    permissions.require(actor, Verb.BOOK)
+    permissions.require(actor, Verb.BOOK, at=session.course.site)
     reason = _required(reason)
-    asked = {"actor": actor.pk, "session": session.pk, "reason": reason}
+    asked = {"actor": actor.pk, "session": session.pk, "reason": reason, "dry_run": dry_run}
     once = writes.Once("cancel-session", request_id, asked)
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            again = Session.objects.select_related("course").get(pk=earlier["session"])
-            return Change(again.course, (again,), repeated=True)
+        if earlier := once.claim(now):
+            return repeated(earlier)
         course, sessions = placing.lock_course(session.course, now)
         fresh = next((mine for mine in sessions if mine.pk == session.pk and mine.state in OPEN), None)
         if fresh is None:
             raise Stale(_("This visit has begun, ended or been cancelled already."))
         findings = judging.weigh_leaving(course, {fresh.pk})
-        placing.free([fresh], SessionState.CANCELLED, now)
+        placing.free([fresh], SessionState.CANCELLED, by=actor, now=now)
         placing.renumber(course)
         placing.record(
             course, "session-cancelled", by=actor, now=now, sessions=[fresh], findings=findings, reason=reason
         )
         placing.tell(course, [fresh], MailKind.CANCELLED, now, {"cancelled": [fresh.pk]})
-        worklist.close_tasks(kind=TaskKind.NEEDS_TIME, patient=course.patient, key=str(fresh.pk), by=actor, now=now)
-        once.remember(session=fresh.pk)
+        ask_for_overrides(course, by=actor, now=now)
+        once.remember(findings, course=course.pk, sessions=[fresh.pk])
         return Change(course, (fresh,), findings)
 
     return writes.commit(work, dry_run=dry_run)
@@ -76,27 +72,28 @@ def cancel_course(
     Locks the days of its sessions, then the patient. Raises Stale when it has ended or a visit is under way,
     Invalid without a reason.
     """
-    permissions.require(actor, Verb.BOOK)
+    permissions.require(actor, Verb.BOOK, at=course.site)
     reason = _required(reason)
-    once = writes.Once("cancel-course", request_id, {"actor": actor.pk, "course": course.pk, "reason": reason})
+    asked = {"actor": actor.pk, "course": course.pk, "reason": reason, "dry_run": dry_run}
+    once = writes.Once("cancel-course", request_id, asked)
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            return Change(Course.objects.get(pk=earlier["course"]), repeated=True)
+        if earlier := once.claim(now):
+            return repeated(earlier)
         fresh, sessions = placing.lock_course(course, now)
         if fresh.state not in RUNNING:
             raise Stale(_("This course has ended already."))
-        if any(session.state in IN_THE_CHAIR for session in sessions):
+        if any(session.state in UNDER_WAY for session in sessions):
             raise Stale(_("A visit of this course is under way; finish it first."))
         was_held = fresh.state == CourseState.HELD
         left = [session for session in sessions if session.state in OPEN]
-        placing.free(left, SessionState.CANCELLED, now)
+        placing.free(left, SessionState.CANCELLED, by=actor, now=now)
         placing.record(fresh, "cancelled", by=actor, now=now, sessions=left, reason=reason)
         if not was_held:
             placing.tell(fresh, left, MailKind.CANCELLED, now, {"cancelled": [session.pk for session in left]})
         placing.end(fresh, CourseState.CANCELLED, now)
-        _close_tasks(fresh, actor, now)
-        once.remember(course=fresh.pk)
+        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, by=actor, now=now)
+        once.remember(course=fresh.pk, sessions=[session.pk for session in left])
         return Change(fresh, tuple(left))
 
     return writes.commit(work, dry_run=dry_run)
@@ -112,26 +109,28 @@ def expire_holds(*, now: datetime, patient: Patient | None = None) -> int:
         expired = expired.filter(patient=patient)
 
     def expire(course: Course) -> bool:
-        fresh, sessions = placing.lock_course(course, now)
+        fresh, _live = placing.lock_course(course, now)
         if fresh.state != CourseState.HELD or fresh.held_until is None or fresh.held_until > now:
             return False
-        placing.free(sessions, SessionState.EXPIRED, now)
+        # Some may have expired before, when others locked their days.
+        sessions = list(fresh.sessions.filter(state__in=(SessionState.HELD, SessionState.EXPIRED)))
+        placing.free(
+            [session for session in sessions if session.state == SessionState.HELD],
+            SessionState.EXPIRED,
+            by=None,
+            now=now,
+        )
+        placing.need_no_time(sessions, by=None, now=now)
         placing.record(fresh, "hold-expired", by=None, now=now, sessions=sessions)
         placing.end(fresh, CourseState.CANCELLED, now)
-        _close_tasks(fresh, None, now)
+        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, now=now)
         return True
 
     return sum(writes.commit(lambda course=course: expire(course)) for course in expired)  # type: ignore[misc]  # a default binds each course
 
 
-def _close_tasks(course: Course, actor: Staff | None, now: datetime) -> None:
-    for kind in (TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME):
-        worklist.close_tasks(kind=kind, patient=course.patient, by=actor, now=now)
-
-
 def _required(reason: str) -> str:
     reason = reason.strip()
     if not reason:
-        sentence = _("Say why.")
-        raise Invalid(sentence, fields={"reason": [sentence]})
+        raise Invalid.at("reason", _("Say why."))
     return reason

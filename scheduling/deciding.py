@@ -12,9 +12,9 @@ from clinic.errors import Invalid, Stale
 from clinic.models import Staff
 from clinic.permissions import Verb
 from scheduling import judging, placing, writes
-from scheduling.booking import Change
+from scheduling.booking import Change, repeated
 from scheduling.judging import Signature
-from scheduling.models import OPEN, Course, CourseState, MailKind, PhaseChoice, SessionState
+from scheduling.models import OPEN, UNDER_WAY, Course, CourseState, MailKind, PhaseChoice, SessionState
 from scheduling.protocols.progress import default_interval
 from scheduling.protocols.types import Phase
 
@@ -43,25 +43,34 @@ def decide(
     or with an interval outside 1 to LONGEST_INTERVAL days, Stale when the course is not active or a visit is under
     way, RulesBroken when the phase closes below its minimum and nobody signed `initial-min` (D).
     """
-    permissions.require(actor, Verb.DECIDE)
+    permissions.require(actor, Verb.DECIDE, at=course.site)
     reason = reason.strip()
     rules = course.protocol.protocol
     interval = default_interval(rules) if interval_days is None else interval_days
     if decision != MAINTENANCE:
-        _refuse("decision", _("Only maintenance can be decided here."))
+        raise Invalid.at("decision", _("Only maintenance can be decided here."))
     if not reason:
-        _refuse("reason", _("Say why."))
+        raise Invalid.at("reason", _("Say why."))
     if not 1 <= interval <= LONGEST_INTERVAL:
-        _refuse("interval_days", _("An interval has 1 to %(longest)s days.") % {"longest": LONGEST_INTERVAL})
-    asked = {"actor": actor.pk, "course": course.pk, "reason": reason, "interval": interval, "override": override}
+        raise Invalid.at("interval_days", _("An interval has 1 to %(longest)s days.") % {"longest": LONGEST_INTERVAL})
+    asked = {
+        "actor": actor.pk,
+        "course": course.pk,
+        "reason": reason,
+        "interval": interval,
+        "override": override,
+        "dry_run": dry_run,
+    }
     once = writes.Once("decide-maintenance", request_id, asked)
 
     def work() -> Change:
-        if earlier := once.earlier(now):
-            return Change(Course.objects.get(pk=earlier["course"]), repeated=True)
+        if earlier := once.claim(now):
+            return repeated(earlier)
         fresh, sessions = placing.lock_course(course, now)
         if fresh.state != CourseState.ACTIVE:
             raise Stale(_("Only an active course can be decided on."))
+        if any(session.state in UNDER_WAY for session in sessions):
+            raise Stale(_("A visit of this course is under way; finish it first."))
         verdict = judging.weigh_closing(fresh, sessions)
         signed = judging.require_passable(verdict, override)
         left = [
@@ -71,7 +80,7 @@ def decide(
         ]
         fresh.phase, fresh.interval_days = PhaseChoice.MAINTENANCE, interval
         fresh.save(update_fields=["phase", "interval_days"])
-        placing.free(left, SessionState.CANCELLED, now)
+        placing.free(left, SessionState.CANCELLED, by=actor, now=now)
         placing.record(
             fresh,
             "decided",
@@ -87,11 +96,7 @@ def decide(
         )
         if left:
             placing.tell(fresh, left, MailKind.CANCELLED, now, {"cancelled": [session.pk for session in left]})
-        once.remember(course=fresh.pk)
+        once.remember(verdict.findings, course=fresh.pk, sessions=[session.pk for session in left])
         return Change(fresh, tuple(left), verdict.findings)
 
     return writes.commit(work, dry_run=dry_run)
-
-
-def _refuse(field: str, sentence: str) -> None:
-    raise Invalid(sentence, fields={field: [sentence]})

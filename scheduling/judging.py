@@ -4,23 +4,29 @@ other bookings have taken. Reads and judges, writes nothing; the verbs of `booki
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from django.utils.translation import gettext as _
 
 from clinic.errors import Invalid, RoleRefused, RulesBroken
-from clinic.findings import Finding, Level
+from clinic.findings import Finding, Level, gettext_noop
 from clinic.models import Chair, Site, Staff
 from scheduling import openings
-from scheduling.models import DOSED, LIVE, Course, Session
+from scheduling.models import DOSED, LIVE, Course, CourseState, Session
 from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Place, Protocol, Spot, VisitTimes
 
 #: More sessions at once are a mistake, whatever a protocol says; further ahead, nobody plans (both P).
 MOST_PLACES = 60
 LONGEST_AHEAD = timedelta(days=730)
+
+
+TAKEN = gettext_noop("This time belongs to another booking.")
+
+#: Rules about the initial phase as a whole: which of its sessions a finding names is no part of the breach.
+OF_THE_PHASE = frozenset({"initial-min", "initial-max", "span-min", "reach"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +56,11 @@ def check_places(*, actor: Staff, places: Sequence[Place], site: Site | None, no
     actor's, or of more than one.
     """
     if not places:
-        _refuse("sessions", _("Name at least one session."))
+        raise Invalid.at("sessions", _("Name at least one session."))
     if len(places) > MOST_PLACES:
-        _refuse("sessions", _("At most %(most)s sessions at once.") % {"most": MOST_PLACES})
-    if any(place.starts_at.tzinfo is None for place in places):
-        _refuse("starts_at", _("A time needs its zone."))
-    if any(place.starts_at <= now for place in places):
-        _refuse("starts_at", _("This time is past."))
-    if any(place.starts_at > now + LONGEST_AHEAD for place in places):
-        _refuse("starts_at", _("This time is more than two years ahead."))
+        raise Invalid.at("sessions", _("At most %(most)s sessions at once.") % {"most": MOST_PLACES})
+    for place in places:
+        check_start(place.starts_at, now)
     chairs = {
         chair.pk: chair
         for chair in Chair.objects.filter(
@@ -66,10 +68,10 @@ def check_places(*, actor: Staff, places: Sequence[Place], site: Site | None, no
         ).select_related("site")
     }
     if any(place.chair not in chairs for place in places):
-        _refuse("chair", _("There is no such chair at your site."))
+        raise Invalid.at("chair", _("There is no such chair at your site."))
     sites = {chair.site for chair in chairs.values()} | ({site} if site else set())
     if len(sites) > 1:
-        _refuse("chair", _("This chair is at another site."))
+        raise Invalid.at("chair", _("This chair is at another site."))
     here = sites.pop()
     prescribers = {place.prescriber for place in places}
     known = set(
@@ -78,8 +80,18 @@ def check_places(*, actor: Staff, places: Sequence[Place], site: Site | None, no
         )
     )
     if known != prescribers:
-        _refuse("prescriber", _("There is no such prescriber at this site."))
+        raise Invalid.at("prescriber", _("There is no such prescriber at this site."))
     return here
+
+
+def check_start(starts_at: datetime, now: datetime) -> None:
+    """Raise Invalid for a time without a zone, a past one, and one further ahead than anybody plans."""
+    if starts_at.tzinfo is None:
+        raise Invalid.at("starts_at", _("A time needs its zone."))
+    if starts_at <= now:
+        raise Invalid.at("starts_at", _("This time is past."))
+    if starts_at > now + LONGEST_AHEAD:
+        raise Invalid.at("starts_at", _("This time is more than two years ahead."))
 
 
 def weigh(
@@ -97,18 +109,42 @@ def weigh(
     that give up their time for them; `standing` holds them too, so that what they break now is known. Four queries.
     """
     zone = site.zone
-    days = openings.read(site, {place.starts_at.astimezone(zone).date() for place in places}, places)
-    findings: list[Finding] = []
-    taken = []
-    for index, (place, spot) in enumerate(zip(places, spots, strict=True)):
-        times = protocol.visit.at(place.starts_at)
-        facts = days[place.starts_at.astimezone(zone).date()]
-        refused = list(facts.refusals(spot.ref, place, times))
-        findings += refused
-        if not refused and facts.taken(place, times, leaving):
-            taken.append(index)
+    refs = dict(enumerate(spot.ref for spot in spots))
+    findings, taken = _look(site, protocol, dict(enumerate(places)), leaving)
+    findings = [replace(finding, sessions=tuple(refs[row] for row in finding.sessions)) for finding in findings]
     findings += new_findings(protocol=protocol, zone=zone, standing=standing, spots=spots, leaving=leaving)
     return Verdict(ordered(findings), tuple(taken))
+
+
+def calendar_findings(*, site: Site, protocol: Protocol, places: Mapping[int, Place]) -> list[Finding]:
+    """What hours, shifts and other bookings say to places, named by their keys; `taken` for another booking's."""
+    findings, taken = _look(site, protocol, places, ())
+    return [*map(taken_finding, taken), *findings]
+
+
+def taken_finding(row: int) -> Finding:
+    """For pages and proposals: another booking has this row. The verbs raise SlotTaken instead."""
+    return Finding("taken", Level.BLOCK, TAKEN, sessions=(row,))
+
+
+def _look(
+    site: Site, protocol: Protocol, places: Mapping[int, Place], leaving: Collection[int]
+) -> tuple[list[Finding], list[int]]:
+    """`hours` and `doctor` for places, and the keys of those that are taken."""
+    days = openings.read(site, {_date(site, place) for place in places.values()}, list(places.values()))
+    findings, taken = [], []
+    for row, place in places.items():
+        times = protocol.visit.at(place.starts_at)
+        facts = days[_date(site, place)]
+        refused = list(facts.refusals(row, place, times))
+        findings += refused
+        if not refused and facts.taken(place, times, leaving):
+            taken.append(row)
+    return findings, taken
+
+
+def _date(site: Site, place: Place) -> date:
+    return place.starts_at.astimezone(site.zone).date()
 
 
 def new_findings(
@@ -116,10 +152,15 @@ def new_findings(
 ) -> list[Finding]:
     """What the schedule rules say once `spots` stand and `leaving` are gone, and did not say before."""
     before = spacing.judge(protocol=protocol, sessions=standing, zone=zone)
-    known = {(finding.rule, finding.sessions, finding.observed) for finding in before}
     kept = [spot for spot in standing if spot.ref not in leaving]
     after = spacing.judge(protocol=protocol, sessions=[*kept, *spots], zone=zone)
-    return [finding for finding in after if (finding.rule, finding.sessions, finding.observed) not in known]
+    return [finding for finding in after if not any(_no_worse(finding, known) for known in before)]
+
+
+def _no_worse(finding: Finding, known: Finding) -> bool:
+    """The same breach as before, or less of it."""
+    same = finding.rule in OF_THE_PHASE or set(finding.sessions) <= set(known.sessions)
+    return finding.rule == known.rule and same and finding.beyond <= known.beyond
 
 
 def weigh_new(
@@ -173,7 +214,7 @@ def weigh_standing(course: Course, sessions: Sequence[Session]) -> Verdict:
     return weigh(
         site=site,
         protocol=protocol,
-        places=[Place(session.starts_at, session.chair_id, session.prescriber_id) for session in sessions],
+        places=[place_of(session) for session in sessions],
         spots=spots_of(sessions, course, by_id=True),
         standing=spots_of(others, course, by_id=True),
         leaving=ids,
@@ -232,6 +273,19 @@ def only_indexes(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
+def place_of(session: Session) -> Place:
+    """Where a session stands."""
+    return Place(session.starts_at, session.chair_id, session.prescriber_id)
+
+
+def unsigned_overrides(course: Course) -> tuple[Finding, ...]:
+    """Findings of level override about the sessions of a course that no prescriber has passed over. Six queries."""
+    sessions = list(course.sessions.filter(state__in=LIVE).order_by("during__startswith"))
+    signed = set(course.overrides.values_list("rule", flat=True))
+    found = weigh_standing(course, sessions).at(Level.OVERRIDE)
+    return tuple(finding for finding in found if finding.rule not in signed)
+
+
 def spots_of(sessions: Iterable[Session], course: Course | None, *, by_id: bool) -> list[Spot]:
     """Sessions that stand, as the rules see them; those of other courses only keep their distance.
 
@@ -257,13 +311,16 @@ def standing_of(patient: int) -> list[Session]:
     )
 
 
-def course_findings(
-    protocol: Protocol, course: Course, phase: Phase, other_running: bool = False
-) -> tuple[Finding, ...]:
+def course_findings(protocol: Protocol, course: Course, phase: Phase) -> tuple[Finding, ...]:
     """Whether the course takes a session of this phase at all."""
     decided = Phase(course.phase) is Phase.MAINTENANCE
+    return spacing.judge_course(protocol=protocol, state=course.state, phase=phase, decided=decided)
+
+
+def second_course(protocol: Protocol) -> tuple[Finding, ...]:
+    """What speaks against a new course beside one that is running: `one-course` (P)."""
     return spacing.judge_course(
-        protocol=protocol, state=course.state, phase=phase, decided=decided, other_running=other_running
+        protocol=protocol, state=CourseState.ACTIVE, phase=Phase.INITIAL, decided=False, other_running=True
     )
 
 
@@ -273,16 +330,15 @@ def require_passable(verdict: Verdict, signature: Signature | None, *, hold: boo
     A block never passes. A finding of level override passes when a prescriber signs its rule, or while the times
     are only held. Raises RoleRefused when somebody signs who is no prescriber, and Invalid without a reason.
     """
-    if signature is not None:
-        if not (signature.by.is_prescriber and signature.by.is_active):
-            raise RoleRefused(_("Only a prescriber can pass over a rule."))
-        if not signature.reason.strip():
-            _refuse("override", _("An override needs a reason."))
+    if signature is not None and not (signature.by.is_prescriber and signature.by.is_active):
+        raise RoleRefused(_("Only a prescriber can pass over a rule."))
     signed = signature.rules if signature else frozenset()
     overrides = verdict.at(Level.OVERRIDE)
     unsigned = [finding for finding in overrides if finding.rule not in signed]
     if verdict.at(Level.BLOCK) or (unsigned and not hold):
         raise RulesBroken(_refusal(verdict), findings=verdict.findings)
+    if signature is not None and not signature.reason.strip():
+        raise Invalid.at("override", _("An override needs a reason."))
     return tuple(finding for finding in overrides if finding.rule in signed)
 
 
@@ -302,10 +358,6 @@ def _refusal(verdict: Verdict) -> str:
     if verdict.at(Level.BLOCK):
         return text
     return _("%(finding)s A prescriber can pass over this with a reason.") % {"finding": text}
-
-
-def _refuse(field: str, sentence: str) -> None:
-    raise Invalid(sentence, fields={field: [sentence]})
 
 
 def in_utc(places: Sequence[Place]) -> tuple[Place, ...]:

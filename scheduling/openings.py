@@ -23,6 +23,9 @@ from scheduling.protocols.windows import day_bounds, merge, subtract
 
 Interval = tuple[datetime, datetime]
 
+NO_DOCTOR = gettext_noop("The prescriber is not on shift from the start of the dose to discharge.")
+OUT_OF_ORDER = gettext_noop("The chair is out of order then.")
+
 
 class Booked(NamedTuple):
     """A live session as it takes time from others: the chair throughout, the prescriber from dose to discharge."""
@@ -53,9 +56,7 @@ class DayFacts:
         if not any(start <= times.starts_at and times.ends_at <= end for start, end in self.open):
             yield self._outside_hours(ref, times)
         elif any(chair == place.chair and _overlap(outage, times) for chair, outage in self.outages):
-            yield Finding(
-                "hours", Level.BLOCK, gettext_noop("The chair is out of order then."), self._span(times), "", (ref,)
-            )
+            yield Finding("hours", Level.BLOCK, OUT_OF_ORDER, self._span(times), "", (ref,))
         on_shift = [shift for shift in self.shifts if shift.prescriber == place.prescriber]
         present = merge((shift.starts_at, shift.ends_at) for shift in on_shift)
         if not any(start <= times.dose_starts_at and times.discharge_at <= end for start, end in present):
@@ -121,7 +122,7 @@ class DayFacts:
                 values = {"observed": self._clock(times.dose_starts_at), "limit": self._clock(start)}
                 break
         else:
-            text = gettext_noop("The prescriber is not on shift from the start of the dose to discharge.")
+            text = NO_DOCTOR
             values = {"observed": self._span(times), "limit": ""}
         return Finding("doctor", Level.BLOCK, text, values["observed"], values["limit"], (ref,), values)
 
@@ -155,7 +156,7 @@ def read(site: Site, dates: Collection[date], places: Collection[Place] | None =
         return days
     bounds = {day: day_bounds(day, site.zone) for day in days}
     _read_opening(site, days, bounds)
-    shifts = Shift.objects.filter(site=site, staff__is_prescriber=True, staff__is_active=True)
+    shifts = Shift.objects.filter(site=site, staff__is_prescriber=True, staff__is_active=True, staff__sites=site)
     sessions = Session.objects.filter(site=site, local_date__in=list(days), state__in=LIVE)
     if places is not None:
         prescribers = {place.prescriber for place in places}

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from clinic.findings import Finding, Level
 from clinic.models import Site, Staff
+from patients.models import Task, TaskKind
 from scheduling import reminders, writes
 from scheduling.judging import Signature
 from scheduling.models import (
@@ -39,7 +40,7 @@ def lock(site: Site, dates: Collection[date], patient: int, now: datetime) -> No
     writes.lock_patient(patient)
     Session.objects.filter(
         site=site, local_date__in=dates, state=SessionState.HELD, course__held_until__lte=now
-    ).update(state=SessionState.EXPIRED, freed_at=now)
+    ).update(state=SessionState.EXPIRED, freed_at=now, needs_replan=False)
 
 
 def lock_course(course: Course, now: datetime, also: Collection[date] = ()) -> tuple[Course, list[Session]]:
@@ -84,14 +85,14 @@ def place(course: Course, protocol: Protocol, places: Sequence[Place], phases: S
 
 
 def move(session: Session, protocol: Protocol, where: Place) -> None:
-    """Write other times, chair and prescriber; what the patient had confirmed is open again."""
+    """Write other times, chair and prescriber; a start that the patient had confirmed is open again."""
+    if session.state == SessionState.CONFIRMED and session.starts_at != where.starts_at:
+        session.state, session.confirmed_at = SessionState.BOOKED, None
     times = _times(session.course.site, protocol, where)
     for name, value in times.items():
         setattr(session, name, value)
     session.times_version += 1
     session.needs_replan = False
-    if session.state == SessionState.CONFIRMED:
-        session.state, session.confirmed_at = SessionState.BOOKED, None
     session.save(update_fields=[*times, "times_version", "needs_replan", "state", "confirmed_at"])
 
 
@@ -110,13 +111,20 @@ def end(course: Course, state: CourseState, now: datetime) -> None:
     course.save(update_fields=["state", "held_until", "ended_at"])
 
 
-def free(sessions: Sequence[Session], state: SessionState, now: datetime) -> None:
-    """Give up the times of these sessions, in one statement."""
+def free(sessions: Sequence[Session], state: SessionState, *, by: Staff | None, now: datetime) -> None:
+    """Give up the times of these sessions, in one statement; nobody has to find new ones for them any more."""
     for session in sessions:
         session.state, session.freed_at, session.needs_replan = state, now, False
     Session.objects.filter(pk__in=[session.pk for session in sessions]).update(
         state=state, freed_at=now, needs_replan=False
     )
+    need_no_time(sessions, by=by, now=now)
+
+
+def need_no_time(sessions: Sequence[Session], *, by: Staff | None, now: datetime) -> None:
+    """Take the lines off the worklist that ask for a new time for these sessions."""
+    keys = [str(session.pk) for session in sessions]
+    Task.objects.filter(kind=TaskKind.NEEDS_TIME, key__in=keys, done_at=None).update(done_at=now, done_by=by)
 
 
 def renumber(course: Course, known: Iterable[Session] = ()) -> None:

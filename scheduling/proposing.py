@@ -20,10 +20,18 @@ from scheduling.protocols.types import NoPlan, Phase, Place, Plan, PlannedSessio
 NEAR = 84
 FAR = 250
 
+#: Days behind the last aimed date that are looked at: as far as two maintenance sessions are meant to be apart.
+SLACK = 28
+
+#: How late the first possible date of a taper or maintenance session is looked for (P).
+LATER = 120
+
 _NO_WISHES = Wishes()
+_MOST = {Phase.INITIAL: "initial-max", Phase.TAPER: "initial-max", Phase.MAINTENANCE: "month-max"}
 _DECIDE = gettext_noop("The planned sessions stand; maintenance waits for a clinician's decision.")
-_RUNNING = gettext_noop("The patient has another running course.")
-_FULL = gettext_noop("All %(count)s sessions stand already.")
+_NEW = gettext_noop("A course begins with its initial phase.")
+_OVER = gettext_noop("The course has no such phase to come.")
+_FULL = gettext_noop("All %(count)s sessions of the phase stand already.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,56 +70,94 @@ def propose(
 
     Without a course a new one is planned; without a phase the one that comes next; without a count as many as the
     protocol plans, in maintenance those of three months. `moving` is a session that is to have another time.
-    Raises RoleRefused.
+    Raises RoleRefused, and Invalid for fixed places that cannot be meant.
     """
     permissions.require(actor, Verb.BOOK)
     rules = protocol.protocol
+    fixed = judging.in_utc(fixed)
+    if fixed:
+        judging.check_places(actor=actor, places=fixed, site=site, now=now)
     today = now.astimezone(site.zone).date()
     first = max(earliest or today, today)
     standing = [session for session in judging.standing_of(patient.pk) if moving is None or session.pk != moving.pk]
     mine = [session for session in standing if course is not None and session.course_id == course.pk]
     wanted = _phase_wanted(rules, course, phase, moving, mine)
-    refused = _refusal(rules, patient, course, wanted)
+    refused = _refusal(rules, patient, course, wanted, now)
     if wanted is None or refused is not None:
         return Proposal(none=refused)
     in_phase = [session for session in mine if session.phase == wanted]
     targets = _targets(rules, course, wanted, mine, first)
-    if moving is not None and wanted is not Phase.INITIAL:
-        targets = [max(moving.local_date, first)]
-    if count is None:
-        count = len(targets) if targets else progress.remaining_initial(rules, len(in_phase))
+    if moving is not None:
+        count, targets = 1, [] if wanted is Phase.INITIAL else [max(moving.local_date, first)]
+    elif count is None:
+        count = progress.remaining_initial(rules, len(in_phase)) if wanted is Phase.INITIAL else len(targets)
     missing = count - len(fixed)
+    if count < 1:
+        return Proposal(none=NoPlan(_MOST[wanted], _FULL, values={"count": len(in_phase)}))
+    if wanted is not Phase.INITIAL:
+        interval = _interval(rules, course, wanted)
+        after = max((session.local_date + interval for session in mine), default=first)
+        targets = _nearest(targets or [max(after, first)], fixed, site, missing, interval)
+    frame = _Frame(rules, site, course, wanted, tuple(mine), tuple(standing), fixed)
+    if missing < 1:
+        return Proposal(offers=(frame.offer("soonest", ()),))
     spots = [
         *judging.spots_of(standing, course, by_id=False),
         *(Spot(row, place.starts_at, wanted) for row, place in enumerate(fixed)),
     ]
-    if missing < 1:
-        if fixed:
-            return Proposal(offers=(_offer(rules, site, course, wanted, mine, standing, (), fixed, "soonest"),))
-        return Proposal(none=NoPlan("initial-max", _FULL, values={"count": len(in_phase)}))
-    found: tuple[Plan, ...] | NoPlan = ()
-    for ahead in (NEAR, FAR):
-        found = planning.propose(
+
+    def plan(ahead: int, later: int = 0) -> tuple[Plan, ...] | NoPlan:
+        begin = first + timedelta(days=later)
+        return planning.propose(
             protocol=rules,
             phase=wanted,
             count=missing,
             days=openings.day_masks(site, first, first + timedelta(days=ahead)),
             zone=site.zone,
-            earliest=first,
+            earliest=begin,
             now=now,
             wishes=wishes,
             standing=spots,
-            targets=_nearest(targets, fixed, site, missing),
+            targets=[max(day, begin) for day in targets],
             step=site.start_step,
             usual=_usual(mine),
         )
-        if not isinstance(found, NoPlan) or found.first_possible is not None:
-            break
-    if isinstance(found, NoPlan):
-        return Proposal(none=found)
-    return Proposal(
-        tuple(_offer(rules, site, course, wanted, mine, standing, plan.sessions, fixed, plan.label) for plan in found)
-    )
+
+    found = plan(max([NEAR, *((day - first).days + SLACK for day in targets)]))
+    if isinstance(found, NoPlan) and found.first_possible is None:
+        found = plan(FAR)
+    if not isinstance(found, NoPlan):
+        return Proposal(tuple(frame.offer(plan.label, plan.sessions) for plan in found))
+    if found.first_possible is None and wanted is not Phase.INITIAL:
+        # These phases have no end to keep to: the first week from which there is a plan.
+        later = next((days for days in range(7, LATER, 7) if not isinstance(plan(FAR, days), NoPlan)), None)
+        found = replace(found, first_possible=first + timedelta(days=later) if later else None)
+    return Proposal(none=found)
+
+
+def judge(
+    *,
+    actor: Staff,
+    site: Site,
+    patient: Patient,
+    protocol: ProtocolVersion,
+    course: Course | None = None,
+    places: Sequence[Place],
+    now: datetime,
+) -> tuple[Finding, ...]:
+    """What the rules say to edited rows, without writing or locking; `sessions` of a finding are indexes of rows.
+
+    A row that another booking has is told by a finding `taken`. Raises Invalid as the verbs do.
+    """
+    permissions.require(actor, Verb.BOOK)
+    places = judging.in_utc(places)
+    judging.check_places(actor=actor, places=places, site=site, now=now)
+    verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=protocol.protocol, course=course, places=places)
+    taken = [
+        Finding("taken", Level.BLOCK, gettext_noop("This time belongs to another booking."), sessions=(row,))
+        for row in verdict.taken
+    ]
+    return (*taken, *verdict.findings)
 
 
 def _phase_wanted(
@@ -131,14 +177,23 @@ def _phase_wanted(
     )
 
 
-def _refusal(rules: Protocol, patient: Patient, course: Course | None, wanted: Phase | None) -> NoPlan | None:
+def _refusal(
+    rules: Protocol, patient: Patient, course: Course | None, wanted: Phase | None, now: datetime
+) -> NoPlan | None:
     """What is in the way of any plan, whatever the calendar says."""
     if course is None:
-        running = Course.objects.filter(patient=patient, state__in=RUNNING).exists()
-        return NoPlan("one-course", _RUNNING) if running else None
-    if wanted is None:
+        running = Course.objects.filter(patient=patient, state__in=RUNNING).exclude(held_until__lte=now).exists()
+        found = judging.second_course(rules) if running else ()
+        if wanted is not Phase.INITIAL:
+            return NoPlan("phase-decided", _NEW)
+    elif wanted is None:
         return NoPlan("phase-decided", _DECIDE)
-    blocks = [finding for finding in judging.course_findings(rules, course, wanted) if finding.level == Level.BLOCK]
+    else:
+        found = judging.course_findings(rules, course, wanted)
+        over = course.phase == Phase.MAINTENANCE and wanted is not Phase.MAINTENANCE
+        if over or (wanted is Phase.TAPER and not rules.taper_sessions):
+            return NoPlan("phase-decided", _OVER)
+    blocks = [finding for finding in found if finding.level == Level.BLOCK]
     return NoPlan(blocks[0].rule, blocks[0].text, values=blocks[0].values) if blocks else None
 
 
@@ -157,18 +212,27 @@ def _targets(rules: Protocol, course: Course | None, wanted: Phase, mine: Sequen
     return list(progress.maintenance_dates(rules, last=last, earliest=start, interval=interval, standing=in_phase))
 
 
-def _nearest(targets: Sequence[date], fixed: Sequence[Place], site: Site, missing: int) -> list[date]:
-    """As many aimed dates as sessions are missing: those that no fixed row is near to, continued at their interval."""
+def _interval(rules: Protocol, course: Course | None, wanted: Phase) -> timedelta:
+    """How far apart sessions of the phase are aimed to be."""
+    if wanted is Phase.TAPER:
+        return timedelta(days=rules.taper_interval)
+    decided = course.interval_days if course is not None else None
+    return timedelta(days=decided or progress.default_interval(rules))
+
+
+def _nearest(
+    targets: Sequence[date], fixed: Sequence[Place], site: Site, missing: int, interval: timedelta
+) -> list[date]:
+    """As many aimed dates as sessions are missing: those that no fixed row is near to, continued at the interval."""
     left = list(targets)
+    end = left[-1]
     for place in fixed:
         if left:
             day = place.starts_at.astimezone(site.zone).date()
             left.remove(min(left, key=lambda aimed: abs(aimed - day)))
-    if not left:
-        return []
-    step = left[-1] - left[-2] if len(left) > 1 else timedelta(days=7)
     while len(left) < missing:
-        left.append(left[-1] + step)
+        end += interval
+        left.append(end)
     return left[:missing]
 
 
@@ -177,29 +241,46 @@ def _usual(mine: Sequence[Session]) -> int | None:
     return mine[-1].prescriber_id if mine else None
 
 
-def _offer(
-    rules: Protocol,
-    site: Site,
-    course: Course | None,
-    phase: Phase,
-    mine: Sequence[Session],
-    standing: Sequence[Session],
-    planned: Sequence[PlannedSession],
-    fixed: Sequence[Place],
-    label: str,
-) -> Offer:
-    """The rows of a plan and the fixed ones in order of time, numbered with the sessions of the phase that stand."""
-    rows = sorted(
-        [*planned, *(PlannedSession(0, place) for place in fixed)], key=lambda planned: planned.place.starts_at
-    )
-    starts = sorted(
-        [session.starts_at for session in mine if session.phase == phase] + [row.place.starts_at for row in rows]
-    )
-    numbered = tuple(replace(row, number=starts.index(row.place.starts_at) + 1) for row in rows)
-    found = judging.new_findings(
-        protocol=rules,
-        zone=site.zone,
-        standing=judging.spots_of(standing, course, by_id=False),
-        spots=[Spot(index, row.place.starts_at, phase) for index, row in enumerate(numbered)],
-    )
-    return Offer(label, numbered, judging.only_indexes(judging.ordered(found)))
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all offers of a proposal share: the sessions that stand and the rows that stay."""
+
+    rules: Protocol
+    site: Site
+    course: Course | None
+    phase: Phase
+    mine: tuple[Session, ...]
+    standing: tuple[Session, ...]
+    fixed: tuple[Place, ...]
+
+    def offer(self, label: str, planned: Sequence[PlannedSession]) -> Offer:
+        """The rows of a plan and the fixed ones by time, numbered with the sessions of the phase that stand."""
+        rows = sorted(
+            [*planned, *(PlannedSession(0, place) for place in self.fixed)], key=lambda row: row.place.starts_at
+        )
+        before = [session.starts_at for session in self.mine if session.phase == self.phase]
+        numbered = tuple(
+            replace(row, number=index + sum(start <= row.place.starts_at for start in before))
+            for index, row in enumerate(rows, start=1)
+        )
+        places = [row.place for row in numbered]
+        found = [
+            *self._calendar(places),
+            *judging.new_findings(
+                protocol=self.rules,
+                zone=self.site.zone,
+                standing=judging.spots_of(self.standing, self.course, by_id=False),
+                spots=[Spot(index, place.starts_at, self.phase) for index, place in enumerate(places)],
+            ),
+        ]
+        return Offer(label, numbered, judging.only_indexes(judging.ordered(found)))
+
+    def _calendar(self, places: Sequence[Place]) -> list[Finding]:
+        """What the site says to rows that stay; those that the planner placed are free."""
+        if not self.fixed:
+            return []
+        return judging.calendar_findings(
+            site=self.site,
+            protocol=self.rules,
+            places={index: place for index, place in enumerate(places) if place in self.fixed},
+        )

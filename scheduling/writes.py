@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -21,7 +21,8 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from clinic.errors import RequestReused
+from clinic.errors import RequestReused, Stale
+from clinic.findings import Finding, Level
 from scheduling.models import Request
 
 Result = TypeVar("Result")
@@ -38,8 +39,9 @@ class DatesMoved(Exception):
 def commit(work: Callable[[], Result], *, dry_run: bool = False) -> Result:
     """Run `work` in a transaction of its own and return what it returns; a dry run rolls back at the end.
 
-    Tried again up to three times, after a short random pause, when another writer was in the way. Everything else
-    that `work` raises leaves the transaction rolled back; an IntegrityError names the constraint (`constraint_of`).
+    Tried again up to three times, after a short random pause, when another writer was in the way; raises Stale when
+    that does not help. Everything else that `work` raises leaves the transaction rolled back; an IntegrityError names
+    the constraint (`constraint_of`).
     """
     for attempt in range(RETRIES + 1):
         try:
@@ -48,8 +50,10 @@ def commit(work: Callable[[], Result], *, dry_run: bool = False) -> Result:
                 transaction.set_rollback(dry_run)
         except (OperationalError, DatesMoved) as error:
             in_the_way = isinstance(error, DatesMoved) or sqlstate_of(error) in TRANSIENT
-            if attempt == RETRIES or not in_the_way:
+            if not in_the_way:
                 raise
+            if attempt == RETRIES:
+                raise Stale(_("Others are changing the same days right now. Please try again.")) from error
             time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 spreads retries, guards nothing
         else:
             return result
@@ -98,24 +102,37 @@ class Once:
         text = json.dumps(self.asked, default=_plain, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def earlier(self, now: datetime) -> dict[str, Any] | None:
-        """What the request led to when it succeeded before, None when it is new; it is claimed then.
+    def done(self) -> dict[str, Any] | None:
+        """What the request led to when it succeeded before. Raises RequestReused when it was another request."""
+        stored = Request.objects.filter(pk=self.request_id).first() if self.request_id else None
+        if stored is not None and (stored.verb != self.verb or stored.body != self.digest):
+            raise RequestReused(_("This request id belongs to another request."))
+        return stored.result or None if stored else None
+
+    def claim(self, now: datetime) -> dict[str, Any] | None:
+        """Claim the request, first thing in the transaction; returns what it led to when it succeeded before.
 
         Waits for a transaction that has claimed the same id. Raises RequestReused when it was another request.
         """
         if self.request_id is None:
             return None
         claim = Request(id=self.request_id, verb=self.verb, body=self.digest, at=now)
-        claimed = Request.objects.bulk_create([claim], ignore_conflicts=True)
-        stored = Request.objects.get(pk=claimed[0].pk)
-        if stored.verb != self.verb or stored.body != self.digest:
-            raise RequestReused(_("This request id belongs to another request."))
-        return stored.result or None
+        Request.objects.bulk_create([claim], ignore_conflicts=True)
+        return self.done()
 
-    def remember(self, **result: Any) -> None:
+    def remember(self, findings: Sequence[Finding] = (), **result: Any) -> None:
         """Store what came of the request, for those who ask again."""
         if self.request_id is not None:
-            Request.objects.filter(pk=self.request_id).update(result=result)
+            result["findings"] = [_plain(finding) for finding in findings]
+            Request.objects.filter(pk=self.request_id).update(result=json.loads(json.dumps(result, default=_plain)))
+
+
+def findings_of(result: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings that a remembered result holds."""
+    return tuple(
+        Finding(**{**stored, "level": Level(stored["level"]), "sessions": tuple(stored["sessions"])})
+        for stored in result["findings"]
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -20,10 +20,13 @@ from patients.models import Patient
 from scheduling import judging, writes
 from scheduling.judging import Signature, Verdict
 from scheduling.models import Course, ProtocolVersion
-from scheduling.protocols.types import Place, Spot
+from scheduling.protocols.types import Place
 
 Row = Mapping[str, Any]
 Stored = TypeVar("Stored", bound=Model)
+
+#: Stands for the chair or the prescriber that a row does not name: an id that nothing has.
+NOBODY = 0
 
 
 def site_of(request: Request, site: int | None = None, *, chairs: Sequence[int] = ()) -> Site:
@@ -50,12 +53,6 @@ def remember(request: Request, site: Site, protocol: ProtocolVersion | None = No
 def chairs_of(rows: Sequence[Row]) -> list[int]:
     """The chairs that rows name."""
     return [row["chair"] for row in rows if "chair" in row]
-
-
-def hold_against_clocks(moments: Sequence[datetime], site: Site) -> dict[int, str]:
-    """Why the site's clocks never show some of these times, by index."""
-    refusals = {index: clocks_refuse(moment, site.zone) for index, moment in enumerate(moments)}
-    return {index: sentence for index, sentence in refusals.items() if sentence}
 
 
 def require_real_times(given: Mapping[str, Any], site: Site) -> None:
@@ -90,25 +87,26 @@ def judge_incomplete(
     course: Course | None = None,
     signature: Signature | None = None,
     hold: bool = False,
+    now: datetime,
 ) -> None:
-    """Let the schedule rules speak before a missing chair or prescriber is asked for; raises RulesBroken.
+    """Let the rules speak before a missing chair or prescriber is asked for; raises RulesBroken.
 
-    Does nothing for rows that are complete: the verbs judge these under lock.
+    Does nothing for rows that are complete: the verbs judge these under lock. `doctor` is judged where a prescriber
+    is named.
     """
     if not any(_missing(row) for row in rows):
         return
-    rules, standing = protocol.protocol, judging.standing_of(patient.pk)
-    places = [Place(row["starts_at"], row.get("chair", 0), row.get("prescriber", 0)) for row in rows]
-    phases = judging.phases_of(course, rules, places, standing)
-    found = judging.new_findings(
-        protocol=rules,
-        zone=site.zone,
-        standing=judging.spots_of(standing, course, by_id=False),
-        spots=[
-            Spot(row, place.starts_at, phase) for row, (place, phase) in enumerate(zip(places, phases, strict=True))
-        ],
-    )
-    judging.require_passable(Verdict(judging.only_indexes(judging.ordered(found))), signature, hold=hold)
+    rules = protocol.protocol
+    places = [Place(row["starts_at"], row.get("chair", NOBODY), row.get("prescriber", NOBODY)) for row in rows]
+    verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=rules, course=course, places=places)
+    found = [
+        finding
+        for finding in verdict.findings
+        if finding.rule != "doctor" or all("prescriber" in rows[row] for row in finding.sessions)
+    ]
+    if course is None and Course.objects.running().filter(patient=patient).exclude(held_until__lte=now).exists():
+        found = [*judging.second_course(rules), *found]
+    judging.require_passable(Verdict(tuple(found)), signature, hold=hold)
 
 
 def _missing(row: Row) -> dict[str, list[str]]:
@@ -140,7 +138,7 @@ def carry_out_once(
     once = writes.Once(verb, request_id, asked)
 
     def work() -> tuple[Stored, bool]:
-        if earlier := once.earlier(now):
+        if earlier := once.claim(now):
             return again(earlier["id"]), True
         done = act()
         once.remember(id=done.pk)

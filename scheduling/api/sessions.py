@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,11 +11,11 @@ from clinic import clock
 from clinic.api import actor, answers, endpoint, validated
 from clinic.permissions import Verb
 from scheduling import booking, cancelling, confirming
-from scheduling.api.asked import hold_against_clocks, remember, signature_of
+from scheduling.api.asked import remember, require_real_times, signature_of
 from scheduling.api.inputs import CancelIn, ConfirmIn, MoveIn
 from scheduling.api.outputs import ChangeOut, SessionOut, TakenOut, change_data
 from scheduling.models import Session
-from scheduling.protocols.types import Place
+from scheduling.protocols.types import Wanted
 
 
 @extend_schema(responses=answers({200: SessionOut}, 404))
@@ -32,13 +31,11 @@ def move(request: Request, pk: int) -> Response:
     """Give a session another time, chair or prescriber; what is not given stays."""
     found = _session(request, pk)
     given = validated(MoveIn, request.data)
-    starts_at = given.get("starts_at", found.starts_at)
-    if wrong := hold_against_clocks([starts_at], found.site):
-        raise ValidationError({"starts_at": [wrong[0]]})
+    require_real_times(given, found.site)
     change = booking.move_session(
         actor=actor(request),
         session=found,
-        place=Place(starts_at, given.get("chair", found.chair_id), given.get("prescriber", found.prescriber_id)),
+        place=Wanted(given.get("starts_at"), given.get("chair"), given.get("prescriber")),
         override=signature_of(request, given),
         dry_run=given["dry_run"],
         request_id=given["request_id"],

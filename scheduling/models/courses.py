@@ -62,6 +62,8 @@ FREED = (SessionState.CANCELLED, SessionState.NO_SHOW, SessionState.NOT_DOSED, S
 LIVE = tuple(state for state in SessionState if state not in FREED)
 #: Before the patient has arrived: what can still be moved and cancelled.
 OPEN = (SessionState.HELD, SessionState.BOOKED, SessionState.CONFIRMED)
+#: The patient is in the chair.
+UNDER_WAY = (SessionState.CHECKED_IN, SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
 #: Drug was given.
 DOSED = (
     SessionState.GIVING,
@@ -197,7 +199,7 @@ class Session(models.Model):
     """One visit of a course: planned times, from arrival to the chair being free again.
 
     `patient`, `site` and `local_date` repeat what course, chair and start say, so that constraints can use them;
-    the guard refuses rows in which they differ. Only `booking.py` writes the planned times.
+    the guard refuses rows in which they differ. Only `placing.py` writes the planned times.
     """
 
     course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="sessions")

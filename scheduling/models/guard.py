@@ -102,11 +102,13 @@ LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $body$
 -- The name of the rule that the session breaks as it stands, NULL when it fits.
 DECLARE
     zone text;
+    chair_active boolean;
 BEGIN
-    SELECT site.time_zone INTO zone
+    SELECT site.time_zone, chair.active INTO zone, chair_active
     FROM clinic_chair AS chair JOIN clinic_site AS site ON site.id = chair.site_id
     WHERE chair.id = s.chair_id AND chair.site_id = s.site_id;
     IF NOT FOUND THEN RETURN 'session_site_is_the_chairs'; END IF;
+    IF NOT chair_active THEN RETURN 'session_chair_active'; END IF;
     IF s.local_date <> (lower(s.during) AT TIME ZONE zone)::date THEN RETURN 'session_local_date'; END IF;
     IF NOT EXISTS (SELECT FROM scheduling_course WHERE id = s.course_id AND patient_id = s.patient_id) THEN
         RETURN 'session_patient_is_the_courses';

@@ -177,6 +177,7 @@ def _near(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
                 ),
                 observed=observed,
                 limit=least,
+                beyond=max(24 * gap.value, gap.hours or 0) - hours,
                 apart=apart if days < gap.value else _hours(hours),
                 least=required,
             )
@@ -204,6 +205,7 @@ def _initial_count(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> 
             limit=_count(fewest.value, "session"),
             sessions=_refs(rows),
             values={"count": count, "least": fewest.value},
+            beyond=fewest.value - count,
         )
     if count > most.value:
         yield Finding(
@@ -214,6 +216,7 @@ def _initial_count(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> 
             limit=_count(most.value, "session"),
             sessions=_refs(rows[most.value :]),
             values={"count": count, "most": most.value},
+            beyond=count - most.value,
         )
 
 
@@ -229,6 +232,7 @@ def _span(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> Iterator[
             limit=f"day {longest.value}",
             sessions=_refs([row for row in rows if row.day - first > longest.value]),
             values={"last": last, "longest": longest.value},
+            beyond=last - longest.value,
         )
     if finished and shortest and last < shortest.value:
         yield Finding(
@@ -239,6 +243,7 @@ def _span(protocol: Protocol, rows: Sequence[_Row], finished: bool) -> Iterator[
             limit=f"day {shortest.value}",
             sessions=_refs(rows),
             values={"last": last, "shortest": shortest.value},
+            beyond=shortest.value - last,
         )
 
 
@@ -260,6 +265,7 @@ def _reach(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
             limit=f"day {latest}",
             sessions=(rows[-1].ref,),
             values={"last": last, "least": fewest, "longest": protocol.limits["span-max"].value},
+            beyond=last - latest,
         )
 
 
@@ -278,6 +284,7 @@ def _gap_max(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
                     ),
                     observed=_count(apart, "day"),
                     limit=_count(limit.value, "day"),
+                    beyond=apart - limit.value,
                     apart=_count(apart, "day"),
                     most=_count(limit.value, "day"),
                 )
@@ -300,6 +307,7 @@ def _month_max(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
                         "month": f"{month // 12:04}-{month % 12 + 1:02}",
                         "most": limit.value,
                     },
+                    beyond=len(held) - limit.value,
                 )
 
 
@@ -340,6 +348,7 @@ def _month_gap(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:
                     ),
                     observed=_count(apart, "day"),
                     limit=_count(limit.value, "day"),
+                    beyond=limit.value - apart,
                     apart=_count(apart, "day"),
                     least=_count(limit.value, "day"),
                 )
@@ -355,6 +364,7 @@ def _pair(
     *,
     observed: str,
     limit: str,
+    beyond: float = 1,
     **values: object,
 ) -> Finding:
     """A finding about two sessions; `other` is its text where one of them has no number in this course."""
@@ -368,6 +378,7 @@ def _pair(
         limit=limit,
         sessions=(earlier.ref, later.ref),
         values={**named, **values},
+        beyond=beyond,
     )
 
 

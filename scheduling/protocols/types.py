@@ -158,6 +158,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Another place for a session that stands; what is None stays as it is."""
+
+    starts_at: datetime | None = None
+    chair: int | None = None
+    prescriber: int | None = None
+
+    def over(self, old: Place) -> Place:
+        """The place that is meant, the session being in `old`."""
+        return Place(
+            old.starts_at if self.starts_at is None else self.starts_at,
+            old.chair if self.chair is None else self.chair,
+            old.prescriber if self.prescriber is None else self.prescriber,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSession:
     """One row of a plan: its place, and the next two possible ones that keep every rule beside the other rows."""
 

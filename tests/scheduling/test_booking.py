@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from clinic.errors import Invalid, RequestReused, RoleRefused, RulesBroken, Stale
@@ -17,7 +17,8 @@ from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, confirming
 from scheduling.booking import Change, Signature, SlotTaken
 from scheduling.models import Course, CourseState, Day, Override, Session, SessionState
-from scheduling.protocols.types import Place
+from scheduling.protocols.types import Place, Wanted
+from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,
     NOW,
@@ -423,6 +424,101 @@ def test_a_move_past_another_session_renumbers_both(clinic: Clinic, patient: Pat
     booking.move_session(actor=clinic.desk, session=session, place=target, now=NOW)
 
     assert list(course.sessions.order_by("during__startswith").values_list("number", flat=True)) == [1, 2, 3, 4]
+
+
+def test_a_confirmed_start_stays_confirmed_in_another_chair(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, places(clinic)).course
+    session = confirming.confirm_session(actor=clinic.desk, session=course.sessions.get(number=1), now=NOW).sessions[0]
+
+    moved = booking.move_session(
+        actor=clinic.desk, session=session, place=Wanted(chair=clinic.chairs[3].pk), now=NOW
+    ).sessions[0]
+
+    assert (moved.state, moved.confirmed_at, moved.chair_id) == (SessionState.CONFIRMED, NOW, clinic.chairs[3].pk)
+
+
+def test_what_a_move_does_not_name_stays_as_it_is_by_then(clinic: Clinic, patient: Patient) -> None:
+    seen = book(clinic, patient, places(clinic)).course.sessions.get(number=1)
+    booking.move_session(actor=clinic.desk, session=seen, place=Wanted(chair=clinic.chairs[3].pk), now=NOW)
+
+    booking.move_session(actor=clinic.desk, session=seen, place=Wanted(starts_at=local(day(0), "10:00")), now=NOW)
+
+    seen.refresh_from_db()
+    assert (seen.starts_at, seen.chair_id) == (local(day(0), "10:00"), clinic.chairs[3].pk)
+
+
+def test_less_of_a_breach_that_was_passed_over_is_not_asked_about_and_more_of_it_is(
+    clinic: Clinic, patient: Patient
+) -> None:
+    course = book(clinic, patient, places(clinic, (0, 3, 7, 10, 14, 22)), override=signature(clinic, "span-max")).course
+    first, last = course.sessions.get(number=1), course.sessions.get(number=6)
+
+    less = booking.move_session(
+        actor=clinic.desk, session=first, place=Wanted(starts_at=local(day(1))), dry_run=True, now=NOW
+    )
+    with pytest.raises(RulesBroken) as more:
+        booking.move_session(actor=clinic.desk, session=last, place=Wanted(starts_at=local(day(23))), now=NOW)
+
+    assert [finding.rule for finding in less.findings] == []
+    assert [finding.rule for finding in more.value.findings] == ["span-max", "gap-max"]
+
+
+def test_a_repeated_request_is_answered_after_its_time_has_passed(clinic: Clinic, patient: Patient) -> None:
+    request_id = uuid4()
+    first = book(clinic, patient, places(clinic, (0, 8)), request_id=request_id)
+
+    again = booking.book_course(
+        actor=clinic.desk,
+        patient=patient,
+        protocol=protocol(),
+        places=places(clinic, (0, 8)),
+        request_id=request_id,
+        now=NOW + timedelta(days=30),
+    )
+
+    assert (again.repeated, again.course, again.findings) == (True, first.course, first.findings)
+    assert [finding.rule for finding in again.findings] == ["gap-max"]
+
+
+def test_a_hold_that_has_run_out_takes_no_more_sessions(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, places(clinic, (0, 3, 7)), hold=True).course
+
+    with pytest.raises(Stale):
+        booking.add_sessions(
+            actor=clinic.desk, course=course, places=places(clinic, [10]), now=NOW + timedelta(hours=25)
+        )
+
+
+def test_a_held_course_moved_into_the_rules_asks_nobody_any_more(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, places(clinic, (0, 3, 7, 10, 14, 22)), hold=True).course
+
+    booking.move_session(
+        actor=clinic.desk, session=course.sessions.get(number=6), place=places(clinic, [17])[0], now=NOW
+    )
+
+    assert not Task.objects.filter(done_at=None).exists()
+    assert confirming.confirm_course(actor=clinic.desk, course=course, now=NOW).course.state == CourseState.ACTIVE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_gets_another_number_is_new_on_its_board(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, places(clinic, (0, 3, 10, 14))).course
+    later = Day.objects.get(site=clinic.site, date=day(14))
+
+    booking.add_sessions(actor=clinic.desk, course=course, places=places(clinic, [7]), now=NOW)
+
+    assert Day.objects.get(pk=later.pk).version > later.version
+
+
+def test_a_chair_out_of_use_is_refused_by_the_database_as_well(clinic: Clinic, patient: Patient) -> None:
+    session = book(clinic, patient, places(clinic)).course.sessions.get(number=1)
+    clinic.chairs[1].active = False
+    clinic.chairs[1].save(update_fields=["active"])
+
+    with pytest.raises(IntegrityError) as error, transaction.atomic():
+        Session.objects.filter(pk=session.pk).update(chair=clinic.chairs[1])
+
+    assert constraint_of(error.value) == "session_chair_active"
 
 
 def test_a_move_asks_for_the_confirmation_again(clinic: Clinic, patient: Patient) -> None:

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 
 from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
-from patients.models import Patient
-from scheduling import booking, cancelling, confirming, deciding
+from patients.models import Patient, Task, TaskKind
+from scheduling import booking, cancelling, confirming, deciding, roster
 from scheduling.booking import Signature
 from scheduling.models import Course, CourseState, Override, Session, SessionState
 from scheduling.protocols.types import Place
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
+from tests.factories import MONDAY, NOW, Clinic, ClosureFactory, PatientFactory, local, make_clinic, protocol
 
 pytestmark = pytest.mark.django_db
 
@@ -252,3 +252,76 @@ def test_stored_sessions_survive_a_refused_decision(clinic: Clinic, course: Cour
         deciding.decide(actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", now=NOW)
 
     assert Session.objects.filter(state=SessionState.BOOKED).count() == 6
+
+
+def test_a_visit_under_way_keeps_a_decision_waiting(clinic: Clinic, course: Course) -> None:
+    give(course, 4)
+    course.sessions.filter(number=5).update(state=SessionState.CHECKED_IN)
+
+    with pytest.raises(Stale):
+        deciding.decide(actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", now=NOW)
+
+
+def test_a_hold_that_no_longer_fits_is_not_confirmed(clinic: Clinic) -> None:
+    held = book(clinic, PatientFactory.create(), hold=True)
+    ClosureFactory.create(site=clinic.site, day=MONDAY + timedelta(days=4))
+
+    with pytest.raises(Stale):
+        confirming.confirm_course(actor=clinic.desk, course=held, now=NOW)
+
+
+def test_an_emptied_hold_is_not_confirmed(clinic: Clinic) -> None:
+    held = book(clinic, PatientFactory.create(), hold=True)
+    for session in held.sessions.all():
+        cancelling.cancel_session(actor=clinic.desk, session=session, reason="Ill", now=NOW)
+
+    with pytest.raises(Stale):
+        confirming.confirm_course(actor=clinic.desk, course=held, now=NOW)
+
+
+def test_what_is_freed_needs_no_new_time(clinic: Clinic, course: Course) -> None:
+    give(course, 4)
+    roster.set_closure(
+        actor=clinic.manager,
+        site=clinic.site,
+        starts_at=local(MONDAY + timedelta(days=15), "00:00"),
+        ends_at=local(MONDAY + timedelta(days=16), "00:00"),
+        reason="Painting",
+        now=NOW,
+    )
+    assert Task.objects.filter(kind=TaskKind.NEEDS_TIME, done_at=None).count() == 1
+
+    deciding.decide(
+        actor=clinic.prescriber,
+        course=course,
+        decision="maintenance",
+        reason="Response",
+        now=local(MONDAY + timedelta(days=13), "08:00"),
+    )
+
+    assert Task.objects.filter(kind=TaskKind.NEEDS_TIME, done_at=None).count() == 0
+
+
+def test_the_event_of_a_hold_that_ran_out_names_its_sessions(clinic: Clinic) -> None:
+    held = book(clinic, PatientFactory.create(), hold=True)
+
+    cancelling.expire_holds(now=NOW + timedelta(hours=24))
+
+    assert sorted(held.events.get(kind="hold-expired").details["sessions"]) == sorted(
+        held.sessions.values_list("pk", flat=True)
+    )
+
+
+def test_a_desk_of_another_site_gives_nothing_up_and_confirms_nothing(clinic: Clinic, course: Course) -> None:
+    other = make_clinic(chairs=1, prescribers=1)
+    session = course.sessions.get(number=1)
+
+    with pytest.raises(RoleRefused):
+        cancelling.cancel_session(actor=other.desk, session=session, reason="Ill", now=NOW)
+    with pytest.raises(RoleRefused):
+        cancelling.cancel_course(actor=other.desk, course=course, reason="Ill", now=NOW)
+    with pytest.raises(RoleRefused):
+        confirming.confirm_session(actor=other.desk, session=session, now=NOW)
+    with pytest.raises(RoleRefused):
+        deciding.decide(actor=other.prescriber, course=course, decision="maintenance", reason="Response", now=NOW)
+    assert states(course) == ["booked"] * 6

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time, timedelta
 from itertools import pairwise
 
 import pytest
 from django.db import connection
 
-from clinic.errors import RoleRefused
+from clinic.errors import Invalid, RoleRefused
 from clinic.findings import Level
 from patients.models import Patient
 from scheduling import booking, cancelling, deciding
@@ -190,6 +191,57 @@ def test_maintenance_is_planned_three_months_ahead_after_a_decision(clinic: Clin
     assert {session.phase for session in change.sessions} == {Phase.MAINTENANCE}
     assert [session.number for session in change.sessions] == [1, 2, 3, 4]
     assert all(16 <= (after - before).days <= 28 for before, after in pairwise(starts))
+
+
+def test_maintenance_that_stands_for_three_months_is_not_planned_again(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, propose(clinic, patient))
+    later = local(MONDAY + timedelta(days=25), "08:00")
+    Session.objects.update(state=SessionState.DISCHARGED)
+    deciding.decide(actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", now=later)
+    course.refresh_from_db()
+    first = propose(clinic, patient, course=course, now=later)
+    places = [row.place for row in first.offers[0].sessions]
+    standing = booking.add_sessions(actor=clinic.desk, course=course, places=places, now=later).sessions
+
+    none = propose(clinic, patient, course=course, now=later).none
+    one_more = propose(clinic, patient, course=course, count=1, now=later)
+
+    assert none is not None
+    assert (none.limit, dict(none.values)) == ("month-max", {"count": len(standing)})
+    next_one = dates(one_more, one_more.offers[-1].label)[0]
+    assert 16 <= (next_one - standing[-1].local_date).days <= 28
+
+
+@pytest.mark.parametrize("phase", [Phase.TAPER, Phase.MAINTENANCE])
+def test_a_phase_that_is_not_to_come_is_not_planned(clinic: Clinic, patient: Patient, phase: Phase) -> None:
+    course = book(clinic, patient, propose(clinic, patient))
+
+    none = propose(clinic, patient, course=course, phase=phase).none
+
+    assert none is not None
+    assert none.limit == "phase-decided"
+
+
+def test_a_hold_that_has_run_out_is_not_in_the_way_of_a_proposal(clinic: Clinic, patient: Patient) -> None:
+    book(clinic, patient, propose(clinic, patient), hold=True)
+
+    assert propose(clinic, patient).none is not None
+    assert propose(clinic, patient, now=NOW + timedelta(hours=25)).none is None
+
+
+def test_fixed_rows_that_cannot_be_meant_are_invalid_and_others_are_judged(clinic: Clinic, patient: Patient) -> None:
+    elsewhere = make_clinic(chairs=1, prescribers=1)
+    saturday = Place(local(MONDAY + timedelta(days=5)), clinic.chairs[0].pk, clinic.prescriber.pk)
+
+    with pytest.raises(Invalid):
+        propose(clinic, patient, fixed=[replace(saturday, chair=elsewhere.chairs[0].pk)])
+    offer = propose(clinic, patient, fixed=[saturday]).offers[0]
+
+    row = next(index for index, row in enumerate(offer.sessions) if row.place == saturday)
+    assert {(finding.rule, finding.sessions) for finding in offer.findings if finding.level == Level.BLOCK} == {
+        ("doctor", (row,)),
+        ("hours", (row,)),
+    }
 
 
 def test_esketamine_goes_on_to_its_weekly_taper_without_a_decision(clinic: Clinic, patient: Patient) -> None:

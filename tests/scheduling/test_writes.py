@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from clinic.errors import Stale
 from scheduling import writes
 from scheduling.judging import Signature
 from scheduling.protocols.types import Place
@@ -46,7 +47,7 @@ def test_another_reason_prescriber_or_place_is_another_request() -> None:
     one, other = StaffFactory.create_batch(2, prescriber=True)
     place = Place(datetime(2027, 2, 2, 14, tzinfo=UTC), 1, 2)
     signature = Signature(one, frozenset({"gap-min"}), "seen")
-    asked = [
+    asked: list[dict[str, object]] = [
         {"places": [place], "override": signature},
         {"places": [place], "override": Signature(other, frozenset({"gap-min"}), "seen")},
         {"places": [place], "override": Signature(one, frozenset({"gap-min"}), "accepted")},
@@ -73,11 +74,11 @@ def test_another_writer_in_the_way_is_waited_for_three_times(code: str, tries: i
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_the_third_retry_the_error_is_told() -> None:
+def test_after_the_third_retry_somebody_has_to_try_again() -> None:
     def work() -> None:
         raise_sqlstate("40001")
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(Stale):
         writes.commit(work)
 
 
@@ -111,10 +112,10 @@ def test_a_claimed_request_without_success_is_new_again() -> None:
     once = writes.Once("book", uuid4(), {"patient": 1})
 
     with pytest.raises(ZeroDivisionError):
-        writes.commit(lambda: (once.earlier(NOW), 1 / 0))
-    assert once.earlier(NOW) is None
+        writes.commit(lambda: (once.claim(NOW), 1 / 0))
+    assert once.claim(NOW) is None
     once.remember(course=5)
-    assert once.earlier(NOW) == {"course": 5}
+    assert once.claim(NOW) == {"course": 5, "findings": []}
 
 
 def raise_sqlstate(code: str) -> None:

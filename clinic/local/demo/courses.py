@@ -215,8 +215,8 @@ class Teller:
         else:
             fresh, live = placing.lock_course(course, then)
             left = [session for session in live if session.state in OPEN]
-            placing.free(left, SessionState.CANCELLED, then)
             by = self._prescriber(anchor)
+            placing.free(left, SessionState.CANCELLED, by=by, now=then)
             placing.record(fresh, str(state), by=by, now=then, sessions=left, reason=REASONS[state])
             if left:
                 cancelled = [session.pk for session in left]

@@ -11,7 +11,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from clinic.findings import Finding, Level
 from clinic.models import Closure, Site
@@ -102,37 +102,36 @@ def mail_reason(mail: Mail) -> str:
     return ""
 
 
+#: What happened to a course, by the kind of its event.
+TOLD = {
+    "booked": ngettext_lazy("Booked: %(count)s visit.", "Booked: %(count)s visits.", "count"),
+    "held": ngettext_lazy("Held: %(count)s visit.", "Held: %(count)s visits.", "count"),
+    "added": ngettext_lazy("Added: %(count)s visit.", "Added: %(count)s visits.", "count"),
+    "session-cancelled": gettext_lazy("A visit was cancelled: %(reason)s"),
+    "cancelled": gettext_lazy("The course was cancelled: %(reason)s"),
+    "hold-expired": gettext_lazy("The hold has run out; the times are free."),
+    "confirmed": gettext_lazy("The patient said yes to a visit."),
+    "decided": gettext_lazy("Maintenance every %(interval)s days: %(reason)s"),
+    "needs-time": ngettext_lazy("%(count)s visit no longer fits.", "%(count)s visits no longer fit.", "count"),
+    "fits-again": ngettext_lazy("%(count)s visit fits again.", "%(count)s visits fit again.", "count"),
+    "paused": gettext_lazy("Paused: %(reason)s"),
+    "stopped": gettext_lazy("Stopped: %(reason)s"),
+    "completed": gettext_lazy("Completed: %(reason)s"),
+}
+
+
 @register.filter
 def told(event: CourseEvent, site: Site) -> str:
     """What happened to a course, in a sentence."""
     details = event.details
-    count = len(details.get("sessions", ()))
-    match event.kind:
-        case "booked":
-            text = ngettext("Booked: %(count)s visit.", "Booked: %(count)s visits.", count)
-        case "held":
-            text = ngettext("Held: %(count)s visit.", "Held: %(count)s visits.", count)
-        case "added":
-            text = ngettext("Added: %(count)s visit.", "Added: %(count)s visits.", count)
-        case "moved":
-            return " ".join(_moved(move, site) for move in details.get("moved", ()))
-        case "session-cancelled":
-            text = _("A visit was cancelled: %(reason)s")
-        case "cancelled":
-            text = _("The course was cancelled: %(reason)s")
-        case "hold-expired":
-            text = _("The hold has run out; the times are free.")
-        case "confirmed":
-            text = _("The patient said yes to a visit.")
-        case "decided":
-            text = _("Maintenance every %(interval)s days: %(reason)s")
-        case _:
-            return event.kind
-    return text % {
-        "count": count,
+    if event.kind == "moved":
+        return " ".join(_moved(move, site) for move in details.get("moved", ()))
+    values = {
+        "count": len(details.get("sessions", ())),
         "reason": details.get("reason", ""),
         "interval": details.get("interval_days", ""),
     }
+    return str(TOLD[event.kind] % values) if event.kind in TOLD else event.kind
 
 
 def _moved(move: Mapping[str, Any], site: Site) -> str:

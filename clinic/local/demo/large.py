@@ -207,7 +207,7 @@ FROM large_course
 
 _EVENTS = """
 INSERT INTO scheduling_courseevent (course_id, kind, at, details)
-SELECT course.id, happened.kind, happened.at, '{"sessions": [], "findings": []}'::jsonb
+SELECT course.id, happened.kind, happened.at, '{"sessions": [], "findings": [], "reason": "In remission."}'::jsonb
 FROM scheduling_course AS course
 CROSS JOIN LATERAL (VALUES ('booked', created_at), ('completed', ended_at)) AS happened (kind, at)
 WHERE course.site_id = %(site)s AND happened.at IS NOT NULL

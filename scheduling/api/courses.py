@@ -67,8 +67,9 @@ def _book(request: Request) -> Response:
     rows, protocol, signature = given["sessions"], given["protocol"], signature_of(request, given)
     site = remember(request, site_of(request, chairs=chairs_of(rows)), protocol)
     require_real_times(given, site)
+    now = clock.now()
     judge_incomplete(
-        rows, site=site, patient=given["patient"], protocol=protocol, signature=signature, hold=given["hold"]
+        rows, site=site, patient=given["patient"], protocol=protocol, signature=signature, hold=given["hold"], now=now
     )
     change = booking.book_course(
         actor=actor(request),
@@ -78,7 +79,7 @@ def _book(request: Request) -> Response:
         override=signature,
         hold=given["hold"],
         request_id=given["request_id"],
-        now=clock.now(),
+        now=now,
     )
     return Response(_as_it_stands(change), status=200 if change.repeated else 201)
 
@@ -100,8 +101,16 @@ def sessions(request: Request, pk: int) -> Response:
     rows, field = (given["sessions"], "sessions") if "sessions" in given else ([given], None)
     signature = signature_of(request, given)
     require_real_times(given, found.site)
+    now = clock.now()
     judge_incomplete(
-        rows, site=found.site, patient=found.patient, protocol=found.protocol, course=found, signature=signature
+        rows,
+        site=found.site,
+        patient=found.patient,
+        protocol=found.protocol,
+        course=found,
+        signature=signature,
+        hold=found.state == CourseState.HELD,
+        now=now,
     )
     change = booking.add_sessions(
         actor=actor(request),
@@ -110,7 +119,7 @@ def sessions(request: Request, pk: int) -> Response:
         override=signature,
         dry_run=given["dry_run"],
         request_id=given["request_id"],
-        now=clock.now(),
+        now=now,
     )
     made = not given["dry_run"] and not change.repeated
     return Response(change_data(change, unmade=given["dry_run"]), status=201 if made else 200)

@@ -104,7 +104,11 @@ def _register(request: Request) -> Response:
 
 
 @extend_schema(methods=["GET"], responses=answers({200: PatientOut}, 404))
-@extend_schema(methods=["PATCH"], request=ChangeIn(partial=True), responses=answers({200: PatientOut}, 400, 403, 404))
+@extend_schema(
+    methods=["PATCH"],
+    request=ChangeIn(partial=True),
+    responses=answers({200: PatientOut}, 400, 403, 404, 409),
+)
 @endpoint(GET=Verb.SEE, PATCH=Verb.BOOK)
 def patient(request: Request, pk: int) -> Response:
     """One patient; PATCH changes what is given."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time as stopwatch
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -61,7 +61,7 @@ def load(
     each = min(round(chairs * COURSES_A_CHAIR * fill), patients // running)  # nobody has two courses at once
     with transaction.atomic():
         site = _build(chairs)
-        values = {
+        values: dict[str, str | int | date] = {
             "site": site.pk,
             "zone": ZONE.key,
             "patients": patients,
@@ -117,7 +117,7 @@ def _build(chairs: int) -> Site:
     return site
 
 
-def _write_sessions(cursor: CursorWrapper, values: dict[str, object], blocks: int) -> int:
+def _write_sessions(cursor: CursorWrapper, values: dict[str, str | int | date], blocks: int) -> int:
     """In pieces: after the first one the planner knows the table's size, and the guard's queries use its indexes."""
     written = 0
     for start in range(0, blocks, CHUNK):

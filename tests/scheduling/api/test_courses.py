@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from patients.models import Patient, Task
 from scheduling.models import Course, CourseEvent, CourseState, Session, SessionState
-from tests.api import Answer, Api, course_body, rows, shown, signed_in
+from tests.api import Answer, Api, Json, course_body, rows, shown, signed_in
 from tests.factories import MONDAY, Clinic, CourseFactory, PatientFactory, SessionFactory, local, protocol
 
 STANDARD = (0, 3, 7, 10, 14, 17)
@@ -160,6 +160,12 @@ def test_an_override_without_a_reason_is_refused_at_its_field(doctor: Api, clini
     assert answer.body["fields"] == {"override": ["An override needs a reason."]}
 
 
+def test_rules_speak_before_a_missing_reason_is_asked_for(doctor: Api, clinic: Clinic, patient: Patient) -> None:
+    answer = book(doctor, clinic, patient, (0, 1, 7, 10), override={"rules": ["span-max"]})
+
+    assert (answer.status, codes(answer)) == (422, [("gap-min", "override")])
+
+
 def test_what_another_booking_took_is_named_with_other_plans(desk: Api, clinic: Clinic, patient: Patient) -> None:
     book(desk, clinic, PatientFactory.create(), (0, 3, 7, 10))
     answer = book(desk, clinic, patient, (0, 2, 7, 9))
@@ -190,6 +196,27 @@ def test_rules_speak_before_a_missing_chair_is_asked_for(desk: Api, clinic: Clin
         400,
         {str(row): {"chair": required, "prescriber": required} for row in range(6)},
     )
+
+
+def test_what_hours_and_courses_say_needs_no_chair_either(desk: Api, clinic: Clinic, patient: Patient) -> None:
+    def asked(one: date, **more: int) -> Json:
+        return {"starts_at": shown(one, "15:00"), **more}
+
+    doctor = {"prescriber": clinic.prescriber.pk}
+    late = desk.post("courses/", course_body(patient.pk, [asked(day(0)), asked(day(3), **doctor)]))
+    course = book(desk, clinic, patient, (0, 3, 7, 10)).body["id"]
+    second = desk.post("courses/", course_body(patient.pk, [{"starts_at": shown(day(20))}]))
+    desk.post(f"courses/{course}/cancel/", {"reason": "Moved away."})
+    ended = desk.post(f"courses/{course}/sessions/", {"starts_at": shown(day(20))})
+
+    assert [(finding["rule"], finding["sessions"]) for finding in late.body["findings"]] == [
+        ("doctor", [1]),
+        ("hours", [0]),
+        ("hours", [1]),
+    ]
+    assert ("one-course", "block") in codes(second)
+    assert ("stopped", "block") in codes(ended)
+    assert [answer.status for answer in (late, second, ended)] == [422] * 3
 
 
 def test_a_hold_is_kept_and_then_booked(desk: Api, doctor: Api, clinic: Clinic, patient: Patient) -> None:

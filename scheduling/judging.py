@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -246,7 +247,7 @@ def weigh_closing(course: Course, sessions: Sequence[Session]) -> Verdict:
 
 
 def phases_of(
-    course: Course | None, protocol: Protocol, places: Sequence[Place], standing: Sequence[Session]
+    course: Course | None, protocol: Protocol, places: Sequence[Place], standing: Sequence[Standing]
 ) -> list[Phase]:
     """The phase each new session belongs to: that of its course, or by its day the taper of protocols that have one."""
     if course is None:
@@ -286,7 +287,7 @@ def unsigned_overrides(course: Course) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if finding.rule not in signed)
 
 
-def spots_of(sessions: Iterable[Session], course: Course | None, *, by_id: bool) -> list[Spot]:
+def spots_of(sessions: Iterable[Session | Standing], course: Course | None, *, by_id: bool) -> list[Spot]:
     """Sessions that stand, as the rules see them; those of other courses only keep their distance.
 
     `by_id` names them by their ids, otherwise by negative numbers, which `only_indexes` leaves out.
@@ -302,13 +303,24 @@ def spots_of(sessions: Iterable[Session], course: Course | None, *, by_id: bool)
     ]
 
 
-def standing_of(patient: int) -> list[Session]:
+class Standing(NamedTuple):
+    """What the rules need of a session that stands."""
+
+    pk: int
+    course_id: int
+    phase: str
+    local_date: date
+    prescriber_id: int
+    starts_at: datetime
+
+
+def standing_of(patient: int) -> list[Standing]:
     """Every live session of a patient, of any course, in order of time. One query."""
-    return list(
-        Session.objects.filter(patient=patient, state__in=LIVE)
-        .only("pk", "course_id", "phase", "during", "state", "number", "site_id", "local_date")
-        .order_by("during__startswith")
-    )
+    rows = Session.objects.filter(patient=patient, state__in=LIVE).order_by("during__startswith")
+    return [
+        Standing(*row)
+        for row in rows.values_list("pk", "course_id", "phase", "local_date", "prescriber_id", "during__startswith")
+    ]
 
 
 def course_findings(protocol: Protocol, course: Course, phase: Phase) -> tuple[Finding, ...]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import FloatField, Func, Q, QuerySet
 
 from clinic.findings import Finding, Level, gettext_noop
-from clinic.models import Chair, Closure, OpeningHours, Shift, Site, Staff
-from scheduling.models import LIVE, Day, Session
+from clinic.models import Chair, Closure, OpeningHours, Site, Staff
+from scheduling.models import Day
 from scheduling.protocols.masks import DayMask, OnShift, build_day
 from scheduling.protocols.types import Place, VisitTimes
 from scheduling.protocols.windows import day_bounds, merge, subtract
@@ -137,38 +136,61 @@ def _overlap(interval: Interval, times: VisitTimes) -> bool:
     return interval[0] < times.ends_at and times.starts_at < interval[1]
 
 
-class Epoch(Func):
-    """Seconds since 1970 as a float: a tenth of what loading a timestamp costs, exact to the microsecond."""
+# These two are the hot path of every booking and proposal. Plain SQL costs a third of what the ORM adds around it, and
+# seconds as floats a tenth of what loading timestamps does; they are exact to the microsecond.
 
-    template = "extract(epoch FROM %(expressions)s)::float8"
-    output_field = FloatField()
-
-
-_STARTS = Epoch(Func("during", function="lower"))
-_ENDS = Epoch(Func("during", function="upper"))
+_SHIFTS = """
+    SELECT DISTINCT shift.staff_id, extract(epoch FROM lower(shift.during))::float8,
+           extract(epoch FROM upper(shift.during))::float8, shift.patients_at_once
+    FROM unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) AS span (since, until)
+    JOIN clinic_shift AS shift ON lower(shift.during) < span.until
+         AND lower(shift.during) > span.since - interval '1 day'  -- constraint shift_within_a_day
+    JOIN clinic_staff AS staff ON staff.id = shift.staff_id AND staff.is_prescriber AND staff.is_active
+    JOIN clinic_staff_sites AS here ON here.staff_id = shift.staff_id AND here.site_id = shift.site_id
+    WHERE shift.site_id = %(site)s AND (%(all)s OR shift.staff_id = ANY(%(prescribers)s))
+"""
+_BOOKED = """
+    SELECT local_date, id, chair_id, prescriber_id, extract(epoch FROM lower(during))::float8,
+           extract(epoch FROM upper(during))::float8, extract(epoch FROM dose_starts_at)::float8,
+           extract(epoch FROM discharge_at)::float8
+    FROM scheduling_session
+    WHERE site_id = %(site)s AND local_date = ANY(%(dates)s) AND session_live(state)
+      AND (%(all)s OR chair_id = ANY(%(chairs)s) OR prescriber_id = ANY(%(prescribers)s))
+"""
 
 
 def read(site: Site, dates: Collection[date], places: Collection[Place] | None = None) -> dict[date, DayFacts]:
     """The facts of these dates of a site, in four queries whatever their number; with `places` only those that
     concern their chairs and prescribers."""
-    days = {day: DayFacts(day, site.zone) for day in sorted(dates)}
+    zone = site.zone
+    days = {day: DayFacts(day, zone) for day in sorted(dates)}
     if not days:
         return days
-    bounds = {day: day_bounds(day, site.zone) for day in days}
+    bounds = {day: day_bounds(day, zone) for day in days}
     _read_opening(site, days, bounds)
-    shifts = Shift.objects.filter(site=site, staff__is_prescriber=True, staff__is_active=True, staff__sites=site)
-    sessions = Session.objects.filter(site=site, local_date__in=list(days), state__in=LIVE)
-    if places is not None:
-        prescribers = {place.prescriber for place in places}
-        shifts = shifts.filter(staff__in=prescribers)
-        sessions = sessions.filter(Q(chair__in={place.chair for place in places}) | Q(prescriber__in=prescribers))
-    # Few people's shifts are read faster over the whole span than day by day.
-    spans = merge(bounds.values()) if places is None else [(bounds[min(days)][0], bounds[max(days)][1])]
-    _read_shifts(shifts, days, spans)
-    for day, session, chair, prescriber, *times in sessions.values_list(
-        "local_date", "pk", "chair_id", "prescriber_id", _STARTS, _ENDS, Epoch("dose_starts_at"), Epoch("discharge_at")
-    ):
-        days[day].booked.append(Booked(session, chair, prescriber, *map(_utc, times)))
+    spans = merge(bounds.values())
+    asked: dict[str, Any] = {
+        "site": site.pk,
+        "dates": list(days),
+        "since": [since for since, _ in spans],
+        "until": [until for _, until in spans],
+        "all": places is None,
+        "chairs": list({place.chair for place in places or ()}),
+        "prescribers": list({place.prescriber for place in places or ()}),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SHIFTS, asked)
+        for prescriber, starts_at, ends_at, limit in cursor.fetchall():
+            shift = OnShift(prescriber, _utc(starts_at), _utc(ends_at), limit)
+            day = shift.starts_at.astimezone(zone).date()
+            last = (shift.ends_at - timedelta.resolution).astimezone(zone).date()
+            while day <= last:
+                if day in days:
+                    days[day].shifts.append(shift)
+                day += timedelta(days=1)
+        cursor.execute(_BOOKED, asked)
+        for day, session, chair, prescriber, *times in cursor.fetchall():
+            days[day].booked.append(Booked(session, chair, prescriber, *map(_utc, times)))
     return days
 
 
@@ -194,24 +216,6 @@ def _read_opening(site: Site, days: dict[date, DayFacts], bounds: dict[date, Int
         touching = [row for row in closures if row[1] < bounds[day][1] and row[2] > bounds[day][0]]
         facts.open = subtract(facts.opening, [(start, end) for chair, start, end in touching if chair is None])
         facts.outages = [(chair, (start, end)) for chair, start, end in touching if chair is not None]
-
-
-def _read_shifts(shifts: QuerySet[Shift], days: dict[date, DayFacts], spans: Sequence[Interval]) -> None:
-    zone = next(iter(days.values())).zone
-    some_day = Q()
-    for since, until in spans:
-        some_day |= Q(during__startswith__lt=until, during__startswith__gt=since - timedelta(days=1))
-    for prescriber, *times, limit in shifts.filter(some_day).values_list(
-        "staff_id", _STARTS, _ENDS, "patients_at_once"
-    ):
-        starts_at, ends_at = map(_utc, times)
-        shift = OnShift(prescriber, starts_at, ends_at, limit)
-        day = starts_at.astimezone(zone).date()
-        last = (ends_at - timedelta.resolution).astimezone(zone).date()
-        while day <= last:
-            if day in days:
-                days[day].shifts.append(shift)
-            day += timedelta(days=1)
 
 
 def _instant(day: date, at: time, zone: tzinfo) -> datetime:

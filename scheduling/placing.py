@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import F
 
@@ -30,6 +31,13 @@ from scheduling.models import (
 )
 from scheduling.protocols.types import Phase, Place, Protocol
 
+_EXPIRE = """
+    UPDATE scheduling_session AS session SET state = 'expired', freed_at = %(now)s, needs_replan = false
+    FROM scheduling_course AS course
+    WHERE course.id = session.course_id AND course.held_until <= %(now)s
+      AND session.site_id = %(site)s AND session.local_date = ANY(%(dates)s) AND session.state = 'held'
+"""
+
 
 def lock(site: Site, dates: Collection[date], patient: int, now: datetime) -> None:
     """Lock the days, then the patient; holds on these days that have run out give up their times.
@@ -38,9 +46,8 @@ def lock(site: Site, dates: Collection[date], patient: int, now: datetime) -> No
     """
     writes.lock_days({site.pk: dates})
     writes.lock_patient(patient)
-    Session.objects.filter(
-        site=site, local_date__in=dates, state=SessionState.HELD, course__held_until__lte=now
-    ).update(state=SessionState.EXPIRED, freed_at=now, needs_replan=False)
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRE, {"site": site.pk, "dates": list(dates), "now": now})
 
 
 def lock_course(course: Course, now: datetime, also: Collection[date] = ()) -> tuple[Course, list[Session]]:

@@ -12,6 +12,7 @@ from clinic.models import Site, Staff
 from clinic.permissions import Verb
 from patients.models import Patient
 from scheduling import judging, openings
+from scheduling.judging import Standing
 from scheduling.models import RUNNING, Course, ProtocolVersion, Session
 from scheduling.protocols import planning, progress
 from scheduling.protocols.types import NoPlan, Phase, Place, Plan, PlannedSession, Protocol, Spot, Wishes
@@ -161,7 +162,7 @@ def judge(
 
 
 def _phase_wanted(
-    rules: Protocol, course: Course | None, phase: Phase | None, moving: Session | None, mine: Sequence[Session]
+    rules: Protocol, course: Course | None, phase: Phase | None, moving: Session | None, mine: Sequence[Standing]
 ) -> Phase | None:
     if moving is not None:
         return Phase(moving.phase)
@@ -197,7 +198,9 @@ def _refusal(
     return NoPlan(blocks[0].rule, blocks[0].text, values=blocks[0].values) if blocks else None
 
 
-def _targets(rules: Protocol, course: Course | None, wanted: Phase, mine: Sequence[Session], first: date) -> list[date]:
+def _targets(
+    rules: Protocol, course: Course | None, wanted: Phase, mine: Sequence[Standing], first: date
+) -> list[date]:
     """The aimed dates of taper and maintenance; none for an initial phase, which has its pattern."""
     if wanted is Phase.INITIAL:
         return []
@@ -236,7 +239,7 @@ def _nearest(
     return left[:missing]
 
 
-def _usual(mine: Sequence[Session]) -> int | None:
+def _usual(mine: Sequence[Standing]) -> int | None:
     """The prescriber whom the patient knows from the latest session."""
     return mine[-1].prescriber_id if mine else None
 
@@ -249,8 +252,8 @@ class _Frame:
     site: Site
     course: Course | None
     phase: Phase
-    mine: tuple[Session, ...]
-    standing: tuple[Session, ...]
+    mine: tuple[Standing, ...]
+    standing: tuple[Standing, ...]
     fixed: tuple[Place, ...]
 
     def offer(self, label: str, planned: Sequence[PlannedSession]) -> Offer:

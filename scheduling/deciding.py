@@ -49,8 +49,6 @@ def decide(
     interval = default_interval(rules) if interval_days is None else interval_days
     if decision != MAINTENANCE:
         raise Invalid.at("decision", _("Only maintenance can be decided here."))
-    if not reason:
-        raise Invalid.at("reason", _("Say why."))
     if not 1 <= interval <= LONGEST_INTERVAL:
         raise Invalid.at("interval_days", _("An interval has 1 to %(longest)s days.") % {"longest": LONGEST_INTERVAL})
     asked = {
@@ -73,6 +71,8 @@ def decide(
             raise Stale(_("A visit of this course is under way; finish it first."))
         verdict = judging.weigh_closing(fresh, sessions)
         signed = judging.require_passable(verdict, override)
+        if not reason:
+            raise Invalid.at("reason", _("Say why."))
         left = [
             session
             for session in sessions

@@ -161,13 +161,15 @@ _BOOKED = """
 
 def read(site: Site, dates: Collection[date], places: Collection[Place] | None = None) -> dict[date, DayFacts]:
     """The facts of these dates of a site, in four queries whatever their number; with `places` only those that
-    concern their chairs and prescribers."""
+    concern their chairs and prescribers, in two when there are none: hours and closures."""
     zone = site.zone
     days = {day: DayFacts(day, zone) for day in sorted(dates)}
     if not days:
         return days
     bounds = {day: day_bounds(day, zone) for day in days}
     _read_opening(site, days, bounds)
+    if places is not None and not places:
+        return days
     spans = merge(bounds.values())
     asked: dict[str, Any] = {
         "site": site.pk,

@@ -232,6 +232,7 @@ def test_only_a_prescriber_decides(clinic: Clinic, course: Course, who: str) -> 
 def test_a_decision_that_cannot_be_meant_is_invalid(
     clinic: Clinic, course: Course, change: dict[str, object], field: str
 ) -> None:
+    give(course, 4)
     asked = {"decision": "maintenance", "reason": "Response", **change}
 
     with pytest.raises(Invalid) as refusal:

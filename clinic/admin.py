@@ -95,6 +95,14 @@ class SetUpAdmin(admin.ModelAdmin[Row]):
             request, lambda: super(SetUpAdmin, self).changeform_view(request, object_id, form_url, extra_context)
         )
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self.told(request, lambda: super(SetUpAdmin, self).delete_view(request, object_id, extra_context))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return self.told(request, lambda: super(SetUpAdmin, self).changelist_view(request, extra_context))
+
     def told(self, request: HttpRequest, act: Callable[[], HttpResponse]) -> HttpResponse:
         """Say what a verb has refused although the form was fine: somebody else was quicker."""
         try:

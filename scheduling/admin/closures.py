@@ -38,9 +38,12 @@ class ClosureForm(forms.ModelForm[Closure]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            zone = self.instance.site.zone
-            start, end = self.instance.during.lower.astimezone(zone), self.instance.during.upper.astimezone(zone)
+        row = self.instance
+        #: Where and when it stands now, whatever the form will say.
+        self.stored = Closure(pk=row.pk, site=row.site, during=row.during) if row.pk else None
+        if row.pk:
+            zone = row.site.zone
+            start, end = row.during.lower.astimezone(zone), row.during.upper.astimezone(zone)
             until = end - timedelta(days=1) if end.time() == time.min else end
             self.initial.update(
                 first_day=start.date(),
@@ -89,7 +92,7 @@ class ClosureAdmin(RosterAdmin):
             starts_at=values["starts_at"],
             ends_at=values["ends_at"],
             reason=values["reason"],
-            closure=Closure.objects.select_related("site").get(pk=obj.pk) if change else None,
+            closure=form.stored,
             now=clock.now(),
         )
         obj.pk, obj.during = stored.pk, stored.during

@@ -78,9 +78,12 @@ class ShiftForm(forms.ModelForm[Shift]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            zone = self.instance.site.zone
-            start, end = self.instance.during.lower.astimezone(zone), self.instance.during.upper.astimezone(zone)
+        row = self.instance
+        #: Where and when it stands now, whatever the form will say.
+        self.stored = Shift(pk=row.pk, site=row.site, during=row.during) if row.pk else None
+        if row.pk:
+            zone = row.site.zone
+            start, end = row.during.lower.astimezone(zone), row.during.upper.astimezone(zone)
             self.initial.update(day=start.date(), begins=start.time(), ends=end.time())
 
     def clean_patients_at_once(self) -> int:
@@ -183,7 +186,7 @@ class ShiftAdmin(RosterAdmin):
             starts_at=values["starts_at"],
             ends_at=values["ends_at"],
             patients_at_once=values["patients_at_once"],
-            shift=Shift.objects.select_related("site").get(pk=obj.pk) if change else None,
+            shift=form.stored,
             now=clock.now(),
         )
         obj.pk, obj.during = stored.pk, stored.during

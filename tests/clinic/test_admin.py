@@ -6,16 +6,22 @@ import json
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.hashers import identify_hasher
+from django.contrib.messages import get_messages
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, reverse
 
 from clinic.admin import set_up
+from clinic.errors import Stale
 from clinic.models import Chair, Closure, OpeningHours, Shift, Site, Staff
 from patients.models import Task, TaskKind
+from scheduling.admin.closures import ClosureAdmin
 from scheduling.models import ProtocolVersion, Session
 from scheduling.protocols import library
 from tests.factories import MONDAY, Clinic, CourseFactory, SessionFactory, local, make_clinic, protocol
@@ -122,6 +128,18 @@ class TestTheDoor:
     def test_signing_out_is_the_clinics_own(self, manager: Client) -> None:
         assert manager.post("/admin/logout/").headers["Location"] == "/sign-in/"
         assert manager.get("/admin/").status_code == 302
+
+    def test_what_a_verb_refuses_is_said_on_the_page(self) -> None:
+        """Somebody else was quicker, between the look at the form and the lock."""
+        request = RequestFactory().post("/admin/clinic/closure/1/change/")
+        request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # noqa: SLF001 what the middleware does
+
+        def save() -> HttpResponse:
+            raise Stale("Somebody has removed this meanwhile.")
+
+        answer = ClosureAdmin(Closure, set_up).told(request, save)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/clinic/closure/1/change/")
+        assert [str(message) for message in get_messages(request)] == ["Somebody has removed this meanwhile."]
 
 
 class TestStaff:
@@ -301,6 +319,17 @@ class TestClosures:
         data = self.data(clinic, first_day=str(TUESDAY), chair=clinic.chairs[0].pk)
         assert change(manager, "clinic_closure", closure.pk, data).status_code == 302
         assert self.during() == DateTimeTZRange(local(TUESDAY, "00:00"), local(TUESDAY + timedelta(days=1), "00:00"))
+        assert not needs_time(visit)
+
+    def test_that_go_to_another_site_let_go_where_they_were(
+        self, clinic: Clinic, manager: Client, visit: Session
+    ) -> None:
+        add(manager, "clinic_closure", self.data(clinic))
+        other = make_clinic(chairs=0, prescribers=0, zone="America/Los_Angeles")
+        data = self.data(clinic, site=other.site.pk)
+        assert change(manager, "clinic_closure", Closure.objects.get().pk, data).status_code == 302
+        zone = ZoneInfo("America/Los_Angeles")
+        assert self.during() == DateTimeTZRange(local(MONDAY, "00:00", zone), local(TUESDAY, "00:00", zone))
         assert not needs_time(visit)
 
     @pytest.mark.parametrize("by_action", [True, False])

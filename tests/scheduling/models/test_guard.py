@@ -180,6 +180,10 @@ class TestAVisitThatMakesSense:
         columns = self.columns(clinic, chair_id=ChairFactory.create().pk)
         assert refusal(book, columns) == (CHECK, "session_site_is_the_chairs")
 
+    def test_its_chair_is_in_use(self, clinic: Clinic) -> None:
+        run("UPDATE clinic_chair SET active = false WHERE id = %s", clinic.chairs[0].pk)
+        assert refusal(book, self.columns(clinic)) == (CHECK, "session_chair_active")
+
     def test_its_patient_is_the_courses(self, clinic: Clinic) -> None:
         columns = self.columns(clinic, patient_id=PatientFactory.create().pk)
         assert refusal(book, columns) == (CHECK, "session_patient_is_the_courses")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect, render, resolve_url
-from django.utils.cache import patch_vary_headers
+from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -84,16 +83,6 @@ def go(request: HttpRequest, to: str, *args: object) -> HttpResponse:
     """Lead to another page; htmx, which would put that page into this one, is told to load it."""
     url = resolve_url(to, *args)
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)  # type: ignore[attr-defined]  # set by HtmxMiddleware
-
-
-def page_or_partial(
-    request: HttpRequest, page: str, partial: str, context: Mapping[str, Any] | None = None, *, status: int = 200
-) -> HttpResponse:
-    """Render the template `partial` for htmx and `page`, which includes it, for everybody else."""
-    part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]  # set by HtmxMiddleware
-    response = render(request, partial if part else page, context, status=status)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
 
 
 def translate_finding(finding: Finding) -> str:

@@ -34,6 +34,21 @@ def finite(column: str) -> Q:
     )
 
 
+def touches_days(name: str) -> pgtrigger.Trigger:
+    """A trigger that locks and raises the days of a row's `during` at its site, before and after a change."""
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+        func="""
+                    IF TG_OP <> 'INSERT' THEN PERFORM touch_range(OLD.site_id, OLD.during); END IF;
+                    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+                    PERFORM touch_range(NEW.site_id, NEW.during);
+                    RETURN NEW;
+                """,
+    )
+
+
 class Role(models.TextChoices):
     DESK = "desk", _("Front desk")
     CLINICIAN = "clinician", _("Clinician")
@@ -186,17 +201,7 @@ class Closure(models.Model):
         ]
         indexes = [models.Index(fields=["site"], name="closure_site")]
         triggers = [
-            pgtrigger.Trigger(
-                name="closure_touches_days",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                func="""
-                    IF TG_OP <> 'INSERT' THEN PERFORM touch_range(OLD.site_id, OLD.during); END IF;
-                    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
-                    PERFORM touch_range(NEW.site_id, NEW.during);
-                    RETURN NEW;
-                """,
-            ),
+            touches_days("closure_touches_days"),
             pgtrigger.Trigger(
                 name="closure_flags_sessions",
                 when=pgtrigger.After,
@@ -244,17 +249,7 @@ class Shift(models.Model):
             models.Index("staff", Func("during", function="lower"), name="shift_staff_start"),
         ]
         triggers = [
-            pgtrigger.Trigger(
-                name="shift_touches_days",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                func="""
-                    IF TG_OP <> 'INSERT' THEN PERFORM touch_range(OLD.site_id, OLD.during); END IF;
-                    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
-                    PERFORM touch_range(NEW.site_id, NEW.during);
-                    RETURN NEW;
-                """,
-            ),
+            touches_days("shift_touches_days"),
             pgtrigger.Trigger(
                 name="shift_flags_sessions",
                 when=pgtrigger.After,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +22,9 @@ from clinic.errors import DomainError, RulesBroken, Stale
 from clinic.findings import Finding, Level
 from clinic.models import Staff
 from clinic.permissions import Verb
-from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import Patient
 from scheduling import judging, openings, placing, reminders, writes
+from scheduling.holding import HOLD, ask_for_overrides, expire_holds
 from scheduling.judging import Signature, Verdict
 from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
 from scheduling.proposing import Offer, Proposal, judge, propose
@@ -43,9 +43,6 @@ __all__ = [
     "move_session",
     "propose",
 ]
-
-#: How long times are kept while something is missing (P).
-HOLD = timedelta(hours=24)
 
 #: Constraints that a lost race can break although nothing was in the way under lock: writers past the application.
 TAKEN = frozenset({"session_chair_free", "session_patient_free", "session_one_a_day", "session_prescriber_limit"})
@@ -185,8 +182,6 @@ def book_course(
     try:
         return _answer(work, weigh, plan_again)
     except _HoldInTheWay:
-        from scheduling.cancelling import expire_holds  # it frees through the same hands, so it imports this module
-
         expire_holds(now=now, patient=patient)
         return _answer(work, weigh, plan_again)
 
@@ -347,19 +342,6 @@ def move_session(
         )
 
     return _answer(work, weigh, plan_again, dry_run=dry_run)
-
-
-def ask_for_overrides(course: Course, *, by: Staff, now: datetime) -> None:
-    """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over."""
-    if course.state != CourseState.HELD:
-        return
-    unsigned = judging.unsigned_overrides(course)
-    worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
-    if unsigned:
-        rules = sorted({finding.rule for finding in unsigned})
-        worklist.open_task(
-            kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, course=course, details={"rules": rules}, now=now
-        )
 
 
 def _answer(

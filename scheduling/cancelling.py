@@ -1,4 +1,4 @@
-"""Give times up: one session, a whole course, or a hold that has run out."""
+"""Give times up: one session, or a whole course."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from clinic.errors import Invalid, Stale
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import TaskKind
 from scheduling import judging, placing, writes
-from scheduling.booking import Change, ask_for_overrides, repeated
+from scheduling.booking import Change, repeated
+from scheduling.holding import ask_for_overrides
 from scheduling.models import OPEN, RUNNING, UNDER_WAY, Course, CourseState, MailKind, Session, SessionState
 
 
@@ -97,36 +98,6 @@ def cancel_course(
         return Change(fresh, tuple(left))
 
     return writes.commit(work, dry_run=dry_run)
-
-
-def expire_holds(*, now: datetime, patient: Patient | None = None) -> int:
-    """End every course whose hold has run out and free its times; each in a transaction of its own. Returns how many.
-
-    Locks the days of each course, then its patient.
-    """
-    expired = Course.objects.filter(state=CourseState.HELD, held_until__lte=now).select_related("site")
-    if patient is not None:
-        expired = expired.filter(patient=patient)
-
-    def expire(course: Course) -> bool:
-        fresh, _live = placing.lock_course(course, now)
-        if fresh.state != CourseState.HELD or fresh.held_until is None or fresh.held_until > now:
-            return False
-        # Some may have expired before, when others locked their days.
-        sessions = list(fresh.sessions.filter(state__in=(SessionState.HELD, SessionState.EXPIRED)))
-        placing.free(
-            [session for session in sessions if session.state == SessionState.HELD],
-            SessionState.EXPIRED,
-            by=None,
-            now=now,
-        )
-        placing.need_no_time(sessions, by=None, now=now)
-        placing.record(fresh, "hold-expired", by=None, now=now, sessions=sessions)
-        placing.end(fresh, CourseState.CANCELLED, now)
-        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, now=now)
-        return True
-
-    return sum(writes.commit(lambda course=course: expire(course)) for course in expired)  # type: ignore[misc]  # a default binds each course
 
 
 def _required(reason: str) -> str:

@@ -42,7 +42,7 @@ _EXPIRE = """
 def lock(site: Site, dates: Collection[date], patient: int, now: datetime) -> None:
     """Lock the days, then the patient; holds on these days that have run out give up their times.
 
-    The rest of such a course is ended by `cancelling.expire_holds`.
+    The rest of such a course is ended by `holding.expire_holds`.
     """
     writes.lock_days({site.pk: dates})
     writes.lock_patient(patient)

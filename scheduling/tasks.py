@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 
 from clinic import clock
-from scheduling import cancelling, days, reminders
+from scheduling import days, holding, reminders
 
 #: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
 DRAIN_SECONDS = 30.0
@@ -25,7 +25,7 @@ def send_mail() -> None:
 @shared_task
 def expire_holds() -> None:
     """Free the times of holds that have run out."""
-    cancelling.expire_holds(now=clock.now())
+    holding.expire_holds(now=clock.now())
 
 
 @shared_task

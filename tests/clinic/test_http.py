@@ -1,47 +1,12 @@
-"""What pages share: the way to the sign-in page and back, whole pages and parts."""
+"""What pages share: the way to the sign-in page and back, findings as sentences."""
 
 from __future__ import annotations
 
 import pytest
-from django.http import HttpRequest
-from django.test import Client, RequestFactory
-from django_htmx.middleware import HtmxDetails
-from pytest_django import Settings
+from django.test import Client
 
 from clinic.findings import Finding, Level
-from clinic.http import page_or_partial, translate_finding
-
-
-@pytest.fixture
-def templates(settings: Settings) -> None:
-    loader = (
-        "django.template.loaders.locmem.Loader",
-        {"screen.html": "<h1>{{ name }}</h1>{% include 'part.html' %}", "part.html": "<p>{{ name }}</p>"},
-    )
-    settings.TEMPLATES = [
-        {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": [loader]}}
-    ]
-
-
-def request(**headers: str) -> HttpRequest:
-    made = RequestFactory().get("/", headers=headers)
-    made.htmx = HtmxDetails(made)  # type: ignore[attr-defined]  # as HtmxMiddleware does
-    return made
-
-
-@pytest.mark.parametrize(
-    ("headers", "content"),
-    [
-        ({}, "<h1>Ada</h1><p>Ada</p>"),
-        ({"HX-Request": "true"}, "<p>Ada</p>"),
-        ({"HX-Request": "true", "HX-Boosted": "true"}, "<h1>Ada</h1><p>Ada</p>"),
-    ],
-)
-def test_htmx_gets_the_part_and_everybody_else_the_page(headers: dict[str, str], content: str, templates: None) -> None:
-    response = page_or_partial(request(**headers), "screen.html", "part.html", {"name": "Ada"}, status=422)
-
-    assert (response.status_code, response.content.decode()) == (422, content)
-    assert "HX-Request" in response.headers["Vary"]
+from clinic.http import translate_finding
 
 
 @pytest.mark.django_db

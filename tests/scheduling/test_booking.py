@@ -14,7 +14,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from clinic.errors import Invalid, RequestReused, RoleRefused, RulesBroken, Stale
 from clinic.models import Shift
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming
+from scheduling import booking, cancelling, confirming, holding
 from scheduling.booking import Change, Signature, SlotTaken
 from scheduling.models import Course, CourseState, Day, Override, Session, SessionState
 from scheduling.protocols.types import Place, Wanted
@@ -355,7 +355,7 @@ def test_a_hold_that_has_run_out_gives_its_times_to_whoever_books_them(clinic: C
     assert len(change.sessions) == 5
     with pytest.raises(Stale):
         confirming.confirm_course(actor=clinic.desk, course=held, now=later)
-    assert cancelling.expire_holds(now=later) == 1
+    assert holding.expire_holds(now=later) == 1
     held.refresh_from_db()
     assert (held.state, set(held.sessions.values_list("state", flat=True))) == ("cancelled", {"expired"})
 

@@ -9,7 +9,7 @@ import pytest
 
 from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, roster
+from scheduling import booking, cancelling, confirming, deciding, holding, roster
 from scheduling.booking import Signature
 from scheduling.models import Course, CourseState, Override, Session, SessionState
 from scheduling.protocols.types import Place
@@ -138,8 +138,8 @@ def test_a_dry_run_of_a_cancellation_frees_nothing(clinic: Clinic, course: Cours
 def test_holds_end_at_their_time_and_not_before(clinic: Clinic) -> None:
     held = book(clinic, PatientFactory.create(), hold=True)
 
-    assert cancelling.expire_holds(now=NOW + timedelta(hours=23, minutes=59)) == 0
-    assert cancelling.expire_holds(now=NOW + timedelta(hours=24)) == 1
+    assert holding.expire_holds(now=NOW + timedelta(hours=23, minutes=59)) == 0
+    assert holding.expire_holds(now=NOW + timedelta(hours=24)) == 1
 
     held.refresh_from_db()
     assert (held.state, states(held)) == (CourseState.CANCELLED, ["expired"] * 6)
@@ -306,7 +306,7 @@ def test_what_is_freed_needs_no_new_time(clinic: Clinic, course: Course) -> None
 def test_the_event_of_a_hold_that_ran_out_names_its_sessions(clinic: Clinic) -> None:
     held = book(clinic, PatientFactory.create(), hold=True)
 
-    cancelling.expire_holds(now=NOW + timedelta(hours=24))
+    holding.expire_holds(now=NOW + timedelta(hours=24))
 
     assert sorted(held.events.get(kind="hold-expired").details["sessions"]) == sorted(
         held.sessions.values_list("pk", flat=True)

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from clinic import clock
 from clinic.celery import app
-from scheduling import booking, tasks
+from scheduling import booking, holding, tasks
 from scheduling.models import Course, CourseState, Day, Mail, MailState
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
@@ -75,7 +75,7 @@ def test_holds_that_have_run_out_expire(clinic: Clinic) -> None:
     course = book(clinic, 0, hold=True)
     tasks.expire_holds()
     assert Course.objects.get(pk=course.pk).state == CourseState.HELD
-    clock.set_shift(NOW + booking.HOLD + timedelta(minutes=1) - timezone.now())
+    clock.set_shift(NOW + holding.HOLD + timedelta(minutes=1) - timezone.now())
     tasks.expire_holds()
     assert Course.objects.get(pk=course.pk).state == CourseState.CANCELLED
 

@@ -1,0 +1,57 @@
+"""Times that are kept for a while: what a prescriber still has to sign, and what ends when the hold runs out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from clinic.models import Staff
+from patients import worklist
+from patients.models import Patient, TaskKind
+from scheduling import judging, placing, writes
+from scheduling.models import Course, CourseState, SessionState
+
+#: How long times are kept while something is missing (P).
+HOLD = timedelta(hours=24)
+
+
+def ask_for_overrides(course: Course, *, by: Staff, now: datetime) -> None:
+    """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over."""
+    if course.state != CourseState.HELD:
+        return
+    unsigned = judging.unsigned_overrides(course)
+    worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
+    if unsigned:
+        rules = sorted({finding.rule for finding in unsigned})
+        worklist.open_task(
+            kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, course=course, details={"rules": rules}, now=now
+        )
+
+
+def expire_holds(*, now: datetime, patient: Patient | None = None) -> int:
+    """End every course whose hold has run out and free its times; each in a transaction of its own. Returns how many.
+
+    Locks the days of each course, then its patient.
+    """
+    expired = Course.objects.filter(state=CourseState.HELD, held_until__lte=now).select_related("site")
+    if patient is not None:
+        expired = expired.filter(patient=patient)
+
+    def expire(course: Course) -> bool:
+        fresh, _live = placing.lock_course(course, now)
+        if fresh.state != CourseState.HELD or fresh.held_until is None or fresh.held_until > now:
+            return False
+        # Some may have expired before, when others locked their days.
+        sessions = list(fresh.sessions.filter(state__in=(SessionState.HELD, SessionState.EXPIRED)))
+        placing.free(
+            [session for session in sessions if session.state == SessionState.HELD],
+            SessionState.EXPIRED,
+            by=None,
+            now=now,
+        )
+        placing.need_no_time(sessions, by=None, now=now)
+        placing.record(fresh, "hold-expired", by=None, now=now, sessions=sessions)
+        placing.end(fresh, CourseState.CANCELLED, now)
+        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, now=now)
+        return True
+
+    return sum(writes.commit(lambda course=course: expire(course)) for course in expired)  # type: ignore[misc]  # a default binds each course

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
+from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, resolve_url
+from django.urls import Resolver404, resolve
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -76,7 +80,24 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
         here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]  # likewise
         return HttpResponseClientRedirect(redirect_to_login(here).url)
-    return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path())
+    messages.warning(request, _("What you sent last was not carried out."))
+    return redirect_to_login(_holding(request))
+
+
+def _holding(request: HttpRequest) -> str:
+    """The page that holds the form which was sent: at the same address, or where the browser says it comes from."""
+    source = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(source, allowed_hosts={request.get_host()})
+    for path in (request.path, urlsplit(source).path if ours else ""):
+        try:
+            access = permissions.access_of(resolve(path).func)
+        except Resolver404:
+            continue
+        if access and "GET" in access:
+            return path
+    return "/"
 
 
 def go(request: HttpRequest, to: str, *args: object) -> HttpResponse:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from clinic.forms import DateField
 from patients.models import Patient
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: Besides control characters those that turn the direction of the text which follows them, on other people's lines too.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class SearchForm(forms.Form):

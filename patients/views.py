@@ -33,6 +33,8 @@ def patients(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = SearchForm(request.POST)
         request.session["patients"] = form.cleaned_data["q"].strip() if form.is_valid() else ""
+        for sentence in form.errors.get("q", ()):
+            messages.error(request, str(sentence))
         return redirect("patients")
     query = request.session.get("patients", "")
     found = search(query) if query else Patient.objects.order_by("-created_at", "-pk")

@@ -76,6 +76,12 @@ def test_a_search_that_says_nothing_shows_who_was_registered_lately(desk: Client
     assert find(desk, text) == ["Vance, Eleanor"]
 
 
+def test_a_search_that_cannot_be_meant_says_why(desk: Client) -> None:
+    desk.post("/patients/", {"q": "V" * 101})
+
+    assert says(desk.get("/patients/"), ".notice") == ["Ensure this value has at most 100 characters (it has 101)."]
+
+
 def test_many_are_shown_page_by_page(desk: Client) -> None:
     PatientFactory.create_batch(30, last_name="Vance")
     desk.post("/patients/", {"q": "Vance"})
@@ -132,6 +138,7 @@ def test_a_double_click_registers_once(desk: Client) -> None:
         ({"last_name": "x" * 101}, "Ensure this value has at most 100 characters (it has 101)."),
         ({"first_name": "El\x00eanor"}, "Null characters are not allowed."),
         ({"first_name": "Elea\nnor"}, "This has to be one line without control characters."),
+        ({"last_name": "\u202eVance"}, "This has to be one line without control characters."),
         ({"birth_date": "never"}, "Enter a valid date."),
         ({"birth_date": "2030-01-01"}, "A birth date is neither in the future nor before 1900."),
         ({"birth_date": "1899-12-31"}, "A birth date is neither in the future nor before 1900."),

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -47,10 +48,19 @@ class PrescriberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not 
         return f"{obj.title} {obj}".strip()
 
 
+class DayField(DateField):
+    """A day to plan on: the years that the board has, far from the ends of the calendar."""
+
+    default_validators = [
+        MinValueValidator(date(1900, 1, 1), gettext_lazy("Choose a date from 1900 on.")),
+        MaxValueValidator(date(2199, 12, 31), gettext_lazy("Choose a date before 2200.")),
+    ]
+
+
 class DayForm(forms.Form):
     """The board's date picker."""
 
-    date = DateField()
+    date = DayField()
 
 
 def prescribers_of(site: Site) -> QuerySet[Staff]:
@@ -63,7 +73,7 @@ class AskForm(forms.Form):
 
     protocol = ProtocolField(label=gettext_lazy("Protocol"), queryset=ProtocolVersion.objects.none(), empty_label=None)
     sessions = forms.IntegerField(label=gettext_lazy("Sessions"), min_value=1, max_value=MOST_SESSIONS)
-    earliest = DateField(label=gettext_lazy("Earliest"))
+    earliest = DayField(label=gettext_lazy("Earliest"))
     weekdays = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Weekdays wished"),
         choices=WEEKDAYS,
@@ -100,8 +110,8 @@ class AskForm(forms.Form):
 class AwayForm(forms.Form):
     """Dates on which the patient cannot come, both inclusive; one date alone is one day."""
 
-    first = DateField(label=gettext_lazy("Cannot come from"), required=False)
-    last = DateField(label=gettext_lazy("until"), required=False)
+    first = DayField(label=gettext_lazy("Cannot come from"), required=False)
+    last = DayField(label=gettext_lazy("until"), required=False)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -132,7 +142,7 @@ class AwayFormSet(forms.BaseFormSet[AwayForm]):
 class EditForm(forms.Form):
     """Another place for one visit: a wall time of the site, a chair, a prescriber."""
 
-    date = DateField(label=gettext_lazy("Date"))
+    date = DayField(label=gettext_lazy("Date"))
     start = ClockField(label=gettext_lazy("Start"))
     chair = forms.ModelChoiceField(label=gettext_lazy("Chair"), queryset=Chair.objects.none(), empty_label=None)
     prescriber = PrescriberField(label=gettext_lazy("Prescriber"), queryset=Staff.objects.none(), empty_label=None)

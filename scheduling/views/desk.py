@@ -53,6 +53,7 @@ class Desk:
         self.act, *self.arguments = request.POST.get("act", "plan").split(":")
         self.errors: list[str] = []
         self.notes: list[str] = []
+        self.judged = True
         self.status = 200
         self.data = self._data() if request.method == "POST" else None
         initial = self._initial() if self.data is None else {}
@@ -266,6 +267,7 @@ class Desk:
                 now=self.now,
             )
         except DomainError as error:
+            self.judged = False
             if error.message not in self.errors:
                 self.errors.append(error.message)
             return ()
@@ -291,6 +293,7 @@ class Desk:
                 "lines": drafts.lines(self.rows, findings, names, shape, self._first_day()),
                 "elsewhere": drafts.elsewhere(findings),
                 "warnings": [finding for finding in findings if finding.level == Level.WARN],
+                "judged": self.judged,
                 "needed": needed,
                 "blocked": any(finding.level == Level.BLOCK for finding in findings),
             }

@@ -68,7 +68,9 @@ class Move:
                 return
         if isinstance(error, SlotTaken):
             self.offers, self.place = error.plans, None
-        self.refusal = error.message
+            self.refusal = _("The time that was chosen is taken. These are the next possible ones.")
+        else:
+            self.refusal = error.message
 
     def render(self) -> HttpResponse:
         """The page as it stands."""

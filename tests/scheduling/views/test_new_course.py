@@ -155,8 +155,25 @@ def test_another_protocol_brings_its_number_of_sessions(planning: Desk) -> None:
 def test_the_next_possible_time_of_a_row_is_one_button_away(planning: Desk) -> None:
     planning.press("take:1:0")
 
-    assert planning.rows[1] == "2 Thu 4 Feb Thu 4 Feb day 3 08:00 08:10 home 11:20 No finding"
-    assert says(planning.answer, "s") == ["Thu 4 Feb", "08:00"]
+    assert planning.rows[1] == "2 Thu 4 Feb day 3 08:00 08:10 home 11:20 No finding"
+    assert says(planning.answer, "s") == ["08:00"]
+
+
+@pytest.mark.parametrize(
+    ("day", "error"), [("0001-01-01", "Choose a date from 1900 on."), ("9999-12-31", "Choose a date before 2200.")]
+)
+def test_a_day_at_the_end_of_the_calendar_is_refused_at_its_field(planning: Desk, day: str, error: str) -> None:
+    edited = says(planning.press("edit:1").press("set", edit__date=day).answer, "div.error")
+    planned = says(planning.press("plan", earliest=day, away__0__first=day).answer, "div.error")
+
+    assert (edited, planned) == ([error], [error, error])
+
+
+def test_a_row_that_is_past_is_not_called_free_of_findings(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-01-31")
+
+    assert planning.notices == ["Nothing was booked yet. This time is past."]
+    assert not [row for row in planning.rows if "No finding" in row]
 
 
 def test_a_row_is_edited_and_judged(planning: Desk) -> None:
@@ -308,7 +325,7 @@ def test_a_lost_race_marks_the_taken_rows_alone_and_offers_replacements(planning
         "",
         "",
     ]
-    assert planning.rows[4].startswith("5 Mon 15 Feb Mon 15 Feb day 14 08:00 08:10")
+    assert planning.rows[4].startswith("5 Mon 15 Feb day 14 08:00 08:10")
     assert says(planning.answer, "button.primary") == ["Book with 2 replacements"]
     assert planning.press("book").answer.status_code == 302
     assert Session.objects.filter(patient=planning_patient(planning), state=SessionState.BOOKED).count() == 6

@@ -46,6 +46,10 @@ def test_times_from_another_date_on_are_a_date_away(desk: Client, path: str) -> 
     )
 
 
+def test_a_date_at_the_end_of_the_calendar_is_no_date_to_look_from(desk: Client, path: str) -> None:
+    assert offered(desk.get(path, {"date": "9999-12-31"})) == offered(desk.get(path))
+
+
 def test_a_chosen_time_is_looked_at_and_then_moved_to(desk: Client, path: str, session: Session) -> None:
     (place, *_) = offered(desk.get(path))
     look = desk.post(path, form_data(desk.get(path), number=1) | {"take": encode(place)})
@@ -100,7 +104,7 @@ def test_a_time_that_was_taken_meanwhile_offers_others(
 
     assert answer.status_code == 409
     assert says(answer, ".notice") == [
-        "The visit was not moved. Nothing was booked: 1 of the times was taken a moment ago."
+        "The visit was not moved. The time that was chosen is taken. These are the next possible ones."
     ]
     assert len(page(answer).all("[name=take]")) > 0
     assert session.starts_at == local(MONDAY + timedelta(days=3))

@@ -25,7 +25,7 @@ def run() -> dict[str, Any]:
 
     from clinic.local.demo import large
     from clinic.models import Role, Staff
-    from scheduling.models import Session
+    from scheduling.models import LIVE, Session
 
     now = datetime.now(UTC)
     made = large.load(patients=20_000, years=YEARS, chairs=CHAIRS, now=now)
@@ -35,7 +35,7 @@ def run() -> dict[str, Any]:
     desk.sites.add(made.site)
     today = now.date()
     busy = (
-        Session.objects.filter(site=made.site, local_date__gte=today - timedelta(days=365))
+        Session.objects.filter(site=made.site, state__in=LIVE, local_date__gte=today - timedelta(days=365))
         .values_list("local_date")
         .annotate(visits=Count("pk"))
         .order_by("-visits", "local_date")[:REQUESTS]

@@ -181,6 +181,7 @@ class Card:
     sessions: int
     warnings: int
     overrides: int
+    blocks: int
     cells: tuple[Cell, ...]
     first: date
 
@@ -309,6 +310,7 @@ def _card(
         sessions=len(places),
         warnings=levels.count(Level.WARN),
         overrides=levels.count(Level.OVERRIDE),
+        blocks=levels.count(Level.BLOCK),
         cells=tuple(cells),
         first=dates[0],
     )

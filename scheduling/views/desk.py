@@ -173,6 +173,7 @@ class Desk:
         self.editing = index
         values = EditForm.values(self.rows[index].place, self.site)
         self.edit = EditForm(data, initial=values, site=self.site, prefix="edit")
+        self.edit.fields["date"].widget.attrs["autofocus"] = True
         return self.edit
 
     def _set(self) -> None:

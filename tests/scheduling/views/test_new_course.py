@@ -176,6 +176,12 @@ def test_a_row_that_is_past_is_not_called_free_of_findings(planning: Desk) -> No
     assert not [row for row in planning.rows if "No finding" in row]
 
 
+def test_a_row_that_is_opened_takes_the_focus(planning: Desk) -> None:
+    opened = page(planning.press("edit:1").answer)
+
+    assert [field.attributes["name"] for field in opened.all("[autofocus]")] == ["edit-date"]
+
+
 def test_a_row_is_edited_and_judged(planning: Desk) -> None:
     planning.press("edit:1").press("set", edit__date="2027-02-02", edit__start="09:00")
 
@@ -305,6 +311,9 @@ def test_a_block_is_passed_over_by_nobody(planning: Desk) -> None:
     assert planning.answer.status_code == 422
     assert planning.notices == ["Nothing was booked yet. A row breaks a rule that nobody can pass over."]
     assert page(planning.answer).all("[name=sign-reason]") == []
+    assert [button.text for button in page(planning.answer).all("[value=hold]")] == ["Hold for 24 h"]
+    assert "1 block" in says(planning.answer, "button.plan")[1]
+    assert "Recorded" not in says(planning.answer, "footer.commit")[0]
     assert Course.objects.count() == 0
 
 

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, resolve_url
+from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -61,7 +62,7 @@ def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             method = "GET" if request.method == "HEAD" else str(request.method)
             if method not in methods:
-                return HttpResponseNotAllowed(methods)
+                return HttpResponseNotAllowed(methods, render_to_string("405.html", request=request))
             verb = methods[method]
             if verb is not ANYBODY:
                 if not request.user.is_authenticated:

@@ -26,6 +26,17 @@ def test_an_address_that_leads_nowhere(nurse: Client) -> None:
     assert [link.attributes["href"] for link in page(answer).all("main")[0].all("a")] == ["/"]
 
 
+@pytest.mark.parametrize("client", ["nurse", "nobody"])
+def test_an_address_that_only_takes_forms(nurse: Client, client: str) -> None:
+    answer = (nurse if client == "nurse" else Client()).get("/worklist/1/acknowledge/")
+
+    assert (answer.status_code, answer["Allow"], says(answer, "h1")) == (
+        405,
+        "POST",
+        ["This address is a button, not a page."],
+    )
+
+
 def test_an_act_of_another_role(nurse: Client) -> None:
     answer = nurse.get("/patients/new/")
 

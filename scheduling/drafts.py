@@ -261,7 +261,7 @@ def cards(offers: Sequence[Offer], label: str, rows: Rows, findings: Sequence[Fi
     result = []
     for offer in offers:
         chosen = offer.label == label
-        changed = {row.place for row in kept(rows) if row.was} if chosen else set()
+        changed = {row.place for row in kept(rows) if row.was and not row.taken} if chosen else set()
         places = [row.place for row in kept(rows)] if chosen else [session.place for session in offer.sessions]
         if places:
             meets = {session.place: session.meets_wishes for session in offer.sessions}

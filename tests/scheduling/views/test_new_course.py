@@ -336,6 +336,7 @@ def test_a_lost_race_marks_the_taken_rows_alone_and_offers_replacements(planning
     ]
     assert planning.rows[4].startswith("5 Mon 15 Feb day 14 08:00 08:10")
     assert says(planning.answer, "button.primary") == ["Book with 2 replacements"]
+    assert len(page(planning.answer).all("rect.edited")) == 1
     assert planning.press("book").answer.status_code == 302
     assert Session.objects.filter(patient=planning_patient(planning), state=SessionState.BOOKED).count() == 6
 

@@ -47,6 +47,8 @@ def decode(text: str) -> Place:
     starts_at = datetime.strptime(instant, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
     if not (chair.isdecimal() and prescriber.isdecimal() and len(chair) < 19 and len(prescriber) < 19):
         raise ValueError("a chair and a prescriber are numbers")
+    if not 1899 <= starts_at.year <= 2200:
+        raise ValueError("no day that can be planned has this time")
     return Place(starts_at, int(chair), int(prescriber))
 
 

@@ -93,6 +93,13 @@ class AskForm(forms.Form):
         else:
             self.fields["protocol"].queryset = queries.protocols()  # type: ignore[attr-defined]  # declared above
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        not_before, home_by = data.get("not_before"), data.get("home_by")
+        if not_before and home_by and home_by <= not_before:
+            self.add_error("home_by", ValidationError(_("Nobody is home before the visit begins.")))
+        return data
+
     def wishes(self, away: AwayFormSet) -> Wishes:
         """What was wished, with the dates on which the patient cannot come."""
         return Wishes(

@@ -63,6 +63,8 @@ def test_anything_else_is_refused_and_never_fails_otherwise(text: str) -> None:
         "kept 2027-02-01T09:00/1",
         "kept 2027-02-30T09:00/1/2 -",
         "kept 2027-02-01T09:00/x/2 -",
+        "kept 9999-12-31T23:59/1/2 -",
+        "kept 0001-01-01T00:00/1/2 -",
         "-1 a b c d e",
     ],
 )

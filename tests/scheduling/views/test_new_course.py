@@ -176,6 +176,13 @@ def test_a_row_that_is_past_is_not_called_free_of_findings(planning: Desk) -> No
     assert not [row for row in planning.rows if "No finding" in row]
 
 
+def test_wishes_that_leave_no_time_are_refused_at_the_field(planning: Desk) -> None:
+    planning.press("plan", not_before="15:00", home_by="09:00")
+
+    assert planning.answer.status_code == 422
+    assert says(planning.answer, "div.error") == ["Nobody is home before the visit begins."]
+
+
 def test_a_row_that_is_opened_takes_the_focus(planning: Desk) -> None:
     opened = page(planning.press("edit:1").answer)
 
@@ -402,6 +409,7 @@ def test_what_cannot_be_meant_is_said_at_the_field(planning: Desk, wrong: Data) 
     [
         {"row": "nonsense"},
         {"row": "kept 2027-02-04T13:00/1/2"},
+        {"row": "kept 9999-12-31T23:59/1/2 -"},
         {"act": "take:0:7"},
         {"act": "take:99:0"},
         {"act": "edit:x"},

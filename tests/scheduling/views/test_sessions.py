@@ -140,6 +140,8 @@ def test_a_past_time_is_refused(desk: Client, path: str) -> None:
     assert says(look, ".notice") == ["The visit was not moved. This time is past."]
 
 
-@pytest.mark.parametrize("data", [{"act": "move"}, {"act": "move", "place": "x"}, {"take": "1/2/3"}])
+@pytest.mark.parametrize(
+    "data", [{"act": "move"}, {"act": "move", "place": "x"}, {"take": "1/2/3"}, {"take": "9999-12-31T23:59/1/1"}]
+)
 def test_what_the_page_did_not_send_is_refused(desk: Client, path: str, data: dict[str, str]) -> None:
     assert desk.post(path, data).status_code == 400

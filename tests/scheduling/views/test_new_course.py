@@ -374,14 +374,14 @@ def test_where_there_is_no_plan_the_limit_and_the_first_date_are_told(planning: 
 
     assert planning.rows == []
     assert len(planning.notices) == 1
-    assert planning.notices[0].startswith("No plan is possible so.")
+    assert planning.notices[0].startswith("No plan is possible.")
 
 
 def test_who_has_a_running_course_gets_no_second(desk: Client, course: Course) -> None:
     planning = Desk(desk, f"/patients/{course.patient_id}/course/new/")
 
     assert planning.rows == []
-    assert planning.notices == ["No plan is possible so. The patient has another running course. To the running course"]
+    assert planning.notices == ["No plan is possible. The patient has another running course. To the running course"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 #: More rows than any protocol can need; a body with more is refused before anything is looked up.
 MOST_ROWS = 60
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: Besides control characters those that turn the direction of the text which follows them.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 _LONGEST_TIME = 40
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from django.db import IntegrityError
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clinic import permissions
 from clinic.errors import Invalid, Stale
@@ -34,6 +35,11 @@ Result = TypeVar("Result")
 LONGEST_CLOSURE = timedelta(days=366)
 LONGEST_PATTERN = timedelta(days=400)
 LONGEST_SHIFT = timedelta(days=1)  # constraint shift_within_a_day
+
+
+#: Years in which anything can be planned; outside of them dates run into the ends of the calendar (P).
+YEARS = range(2000, 2200)
+OUT_OF_REACH = gettext_lazy("This date is out of reach.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,8 @@ def set_pattern(
     """
     permissions.require(actor, Verb.SET_UP)
     _check_works_at(staff, site)
+    if first.year not in YEARS or last.year not in YEARS:
+        raise Invalid.at("first", str(OUT_OF_REACH))
     if not first <= last <= first + LONGEST_PATTERN:
         raise Invalid.at("last", _("A period begins before it ends and lasts at most 400 days."))
     if begins == ends:
@@ -337,6 +345,8 @@ def _local_range(site: Site, day: date, begins: time, ends: time) -> DateTimeTZR
 
 
 def _check_times(starts_at: datetime, ends_at: datetime, longest: timedelta, sentence: str) -> None:
+    if starts_at.year not in YEARS or ends_at.year not in YEARS:
+        raise Invalid.at("starts_at", str(OUT_OF_REACH))
     if not starts_at < ends_at:
         raise Invalid.at("ends_at", _("It ends after it begins."))
     if ends_at - starts_at > longest:

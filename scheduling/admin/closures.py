@@ -17,14 +17,19 @@ from clinic.forms import ClockField, DateField
 from clinic.http import actor
 from clinic.models import Closure
 from scheduling import roster
-from scheduling.admin.common import RosterAdmin, When, moment
+from scheduling.admin.common import RosterAdmin, When, in_reach, moment
 
 
 class ClosureForm(forms.ModelForm[Closure]):
     """A closure of whole days, or from a time to a time, by the clock on the wall of the site."""
 
-    first_day = DateField(label=gettext_lazy("First day"))
-    last_day = DateField(label=gettext_lazy("Last day"), required=False, help_text=gettext_lazy("Empty: one day."))
+    first_day = DateField(label=gettext_lazy("First day"), validators=[in_reach])
+    last_day = DateField(
+        label=gettext_lazy("Last day"),
+        required=False,
+        help_text=gettext_lazy("Empty: one day."),
+        validators=[in_reach],
+    )
     from_time = ClockField(
         label=gettext_lazy("Closed from"), required=False, help_text=gettext_lazy("Empty: the whole day.")
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
@@ -18,6 +19,12 @@ from clinic.admin import SetUpAdmin, may_set_up
 from clinic.models import Closure, Shift
 from scheduling import roster
 from scheduling.protocols.windows import NoSuchTime, instant
+
+
+def in_reach(day: date) -> None:
+    """For date fields: refuse what lies outside the years in which anybody plans."""
+    if day.year not in roster.YEARS:
+        raise ValidationError(roster.OUT_OF_REACH)
 
 
 def moment(form: forms.BaseForm, field: str, day: date, at: time, zone: tzinfo) -> datetime | None:

@@ -24,8 +24,21 @@ from scheduling.models import ProtocolVersion
 from scheduling.protocols import library
 
 
+class _Decoder(json.JSONDecoder):
+    """Text that is nested too deep to be read is no valid JSON either."""
+
+    def decode(self, s: str, *args: Any) -> Any:
+        try:
+            return super().decode(s, *args)
+        except RecursionError as error:
+            raise json.JSONDecodeError("nested too deep", "", 0) from error
+
+
 class ProtocolField(forms.JSONField):
     """JSON with a line for each value."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(decoder=_Decoder, **options)
 
     def prepare_value(self, value: Any) -> Any:
         return (

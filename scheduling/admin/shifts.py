@@ -21,7 +21,7 @@ from clinic.forms import ClockField, DateField, add_error
 from clinic.http import actor
 from clinic.models import Role, Shift, Site, Staff
 from scheduling import roster
-from scheduling.admin.common import RosterAdmin, When, moment
+from scheduling.admin.common import RosterAdmin, When, in_reach, moment
 
 WEEKDAYS = [
     (0, gettext_lazy("Monday")),
@@ -67,7 +67,7 @@ class ShiftForm(forms.ModelForm[Shift]):
     """One shift, by the clock on the wall of the site."""
 
     staff = WorkerField()
-    day = DateField(label=gettext_lazy("Day"))
+    day = DateField(label=gettext_lazy("Day"), validators=[in_reach])
     begins = ClockField(label=gettext_lazy("Begins"))
     ends = ClockField(label=gettext_lazy("Ends"), help_text=gettext_lazy("Before it begins: on the next day."))
     patients_at_once = PatientsField()
@@ -118,8 +118,8 @@ class PatternForm(forms.Form):
     )
     begins = ClockField(label=gettext_lazy("Begins"))
     ends = ClockField(label=gettext_lazy("Ends"), help_text=gettext_lazy("Before it begins: on the next day."))
-    first = DateField(label=gettext_lazy("First day"))
-    last = DateField(label=gettext_lazy("Last day"))
+    first = DateField(label=gettext_lazy("First day"), validators=[in_reach])
+    last = DateField(label=gettext_lazy("Last day"), validators=[in_reach])
     patients_at_once = PatientsField()
 
     def clean_patients_at_once(self) -> int:

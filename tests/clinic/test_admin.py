@@ -352,6 +352,8 @@ class TestClosures:
             ({"first_day": "2027-03-14", "from_time": "02:30"}, "The clocks skip this time on that date."),
             ({"reason": ""}, "This field is required."),
             ({"first_day": "yesterday"}, "Enter a valid date."),
+            ({"first_day": "1800-01-01"}, "This date is out of reach."),
+            ({"last_day": "9999-12-31"}, "This date is out of reach."),
             ({"site": "x"}, "Select a valid choice. That choice is not one of the available choices."),
         ],
     )
@@ -409,6 +411,7 @@ class TestShifts:
         ("changes", "sentence"),
         [
             ({"day": "2027-03-14", "begins": "02:30"}, "The clocks skip this time on that date."),
+            ({"day": "9999-12-31"}, "This date is out of reach."),
             ({"patients_at_once": "21"}, "Ensure this value is less than or equal to 20."),
             ({"staff": "999999"}, "Select a valid choice. That choice is not one of the available choices."),
         ],
@@ -475,6 +478,7 @@ class TestProtocols:
         ("text", "sentence"),
         [
             ("{", "Enter a valid JSON."),
+            pytest.param("[" * 100_000, "Enter a valid JSON.", id="nested too deep"),
             ("[1]", "protocol: an object with code, dose"),
             ('{"code": "x\\u0000"}', "protocol: "),
             (json.dumps(library.to_data(library.STANDARD) | {"initial_plan": 9}), "initial_plan: between"),

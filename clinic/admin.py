@@ -27,7 +27,7 @@ from clinic.errors import DomainError
 from clinic.http import actor
 from clinic.models import Chair, OpeningHours, Role, Shift, Site, Staff
 from clinic.permissions import Verb
-from scheduling import roster
+from scheduling import privacy, roster
 from scheduling.roster import Hours
 
 Row = TypeVar("Row", bound=Model)
@@ -216,6 +216,15 @@ class SiteForm(forms.ModelForm[Site]):
             "time_zone": forms.Select(choices=[(zone, zone) for zone in sorted(available_timezones())]),
             "start_step": forms.Select(choices=[(step, step) for step in (10, 20, 30, 60)]),
         }
+
+    def clean(self) -> dict[str, Any]:
+        """What stands in mails reveals nothing, or every mail of the site would be held back."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for field in ("neutral_name", "address", "phone"):
+            if found := privacy.find(cleaned.get(field) or ""):
+                sentence = _("This stands in mails and must not reveal what is treated: %(words)s.")
+                self.add_error(field, sentence % {"words": ", ".join(found)})
+        return cleaned
 
 
 @admin.register(Site, site=set_up)

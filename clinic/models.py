@@ -259,4 +259,5 @@ class Shift(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.staff} {self.during}"
+        start, end = (at.astimezone(self.site.zone) for at in (self.during.lower, self.during.upper))
+        return f"{self.staff} {start:%Y-%m-%d %H:%M}-{end:%H:%M}"

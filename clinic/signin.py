@@ -15,6 +15,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -25,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinic.http import actor, page, sites_of
 from clinic.models import Staff
-from clinic.permissions import ANYBODY, Verb, declare
+from clinic.permissions import ANYBODY, Verb, allowed, declare
 from clinic.sessions import client_ip
 
 #: A cookie that says only that somebody has worked here and not signed out: the page can then name the idle time-out.
@@ -76,6 +77,14 @@ def safe_next(request: HttpRequest) -> str:
     return str(settings.LOGIN_REDIRECT_URL)
 
 
+def _first_page(request: HttpRequest, staff: Staff) -> str:
+    """Where somebody goes who has signed in; a manager of a clinic that is not set up yet, to set it up."""
+    to = safe_next(request)
+    if to == settings.LOGIN_REDIRECT_URL and allowed(staff, Verb.SET_UP) and not staff.sites.exists():
+        return reverse("admin:index")
+    return to
+
+
 @sensitive_post_parameters("password")
 @never_cache
 @declare(GET=ANYBODY, POST=ANYBODY)
@@ -87,7 +96,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
     if form.is_valid():
         login(request, form.get_user())
-        response = redirect(safe_next(request))
+        response = redirect(_first_page(request, form.get_user()))
         response.set_cookie(
             WORKED_HERE, "1", max_age=timedelta(hours=12), httponly=True, secure=request.is_secure(), samesite="Lax"
         )

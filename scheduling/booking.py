@@ -175,6 +175,7 @@ def book_course(
             patient=patient,
             protocol=protocol,
             count=len(places),
+            earliest=min(judging.dates_of(site, rules, places)),
             fixed=[place for row, place in enumerate(places) if row not in rows],
             now=now,
         )
@@ -250,6 +251,7 @@ def add_sessions(
             protocol=course.protocol,
             course=course,
             count=len(places),
+            earliest=min(judging.dates_of(site, rules, places)),
             fixed=[place for row, place in enumerate(places) if row not in rows],
             now=now,
         )

@@ -79,9 +79,11 @@ def propose(
     if fixed:
         judging.check_places(actor=actor, places=fixed, site=site, now=now)
     today = now.astimezone(site.zone).date()
-    first = max(earliest or today, today)
     standing = [session for session in judging.standing_of(patient.pk) if moving is None or session.pk != moving.pk]
     mine = [session for session in standing if course is not None and session.course_id == course.pk]
+    # What is added to a course that stands does not begin it, unless somebody asks for that.
+    begun = min((session.local_date for session in mine), default=today)
+    first = max(earliest or begun, today)
     wanted = _phase_wanted(rules, course, phase, moving, mine)
     refused = _refusal(rules, patient, course, wanted, now)
     if wanted is None or refused is not None:

@@ -112,12 +112,19 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def port_of(text: str) -> int:
+    """The port that PORT names; raises ServiceError when it names none."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 2**16):
+        raise ServiceError(f"PORT={text} is no port: it has to be a number from 1 to 65535.")
+    return int(text)
+
+
 class Supervisor:
     """All that belongs to one run."""
 
     def __init__(self, var: Path) -> None:
         self.var = var
-        self.port = int(os.environ.get("PORT") or 8000)
+        self.port = port_of(os.environ.get("PORT") or "8000")
         self.host = os.environ.get("BIND") or "127.0.0.1"
         self.children: list[Child] = []
         self.servers = services.needed(var)

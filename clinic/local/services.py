@@ -86,7 +86,14 @@ class Server:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """What has to be there before the first start."""
+        """What has to be there before the first start; raises ServiceError for a folder of sockets that is not ours."""
+        sockets = folder(places.sockets(self.var))
+        if sockets.is_symlink() or (os.geteuid() != 0 and sockets.stat().st_uid != os.geteuid()):
+            raise ServiceError(f"The folder {sockets} belongs to somebody else.")
+        self.make_data()
+
+    def make_data(self) -> None:
+        """The folder in which the server works."""
         folder(self.data)
 
     def processes(self) -> list[psutil.Process]:
@@ -202,11 +209,8 @@ class Postgres(Server):
             nobody = pwd.getpwnam("nobody")
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
-    def prepare(self) -> None:
+    def make_data(self) -> None:
         """The data folder, made aside and renamed when it is whole, so that a killed start leaves no half of one."""
-        sockets = folder(places.sockets(self.var))
-        if sockets.is_symlink() or (os.geteuid() != 0 and sockets.stat().st_uid != os.geteuid()):
-            raise ServiceError(f"The folder {sockets} belongs to somebody else.")
         if (self.data / "PG_VERSION").exists():
             return
         half = self.var / "postgres.new"

@@ -142,6 +142,7 @@ class PlannedOut(serializers.Serializer[Any]):
     ends_at = serializers.SerializerMethodField()
     chair = serializers.IntegerField(source="place.chair")
     prescriber = serializers.IntegerField(source="place.prescriber")
+    meets_wishes = serializers.BooleanField()
     alternatives = PlaceOut(many=True)
 
     @extend_schema_field(serializers.DateTimeField())

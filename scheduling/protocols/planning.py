@@ -119,7 +119,10 @@ def _plans(request: Request, labels: Collection[str]) -> tuple[Plan, ...]:
         if choice is None:
             return ()
         if choice.days not in plans:
-            plans[choice.days] = Plan(label, _sessions(request, found, choice))
+            plan = Plan(label, _sessions(request, found, choice))
+            # Where no wish at all can be met, no plan is called after them.
+            if label != "wishes" or len(wanted) == 1 or any(row.meets_wishes for row in plan.sessions):
+                plans[choice.days] = plan
     return tuple(plans.values())
 
 

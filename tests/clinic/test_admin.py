@@ -254,6 +254,14 @@ class TestSites:
         assert sentence in errors(answer)
         assert not Site.objects.filter(name="North").exists()
 
+    @pytest.mark.parametrize(
+        "changes", [{"neutral_name": "Ketamine House"}, {"address": "1 Psychiatry Way"}, {"phone": "555 REMS"}]
+    )
+    def test_what_stands_in_mails_reveals_nothing(self, manager: Client, changes: dict[str, str]) -> None:
+        (told,) = errors(add(manager, "clinic_site", self.data(("0", "08:00", "18:00")) | changes))
+        assert told.startswith("This stands in mails and must not reveal what is treated: ")
+        assert not Site.objects.filter(name="North").exists()
+
     def test_visits_outside_new_hours_need_a_new_time(self, clinic: Clinic, manager: Client, visit: Session) -> None:
         rows = list(OpeningHours.objects.filter(site=clinic.site).order_by("weekday"))
         hours = [(str(row.weekday), "10:00" if row.weekday == 0 else "08:00", "18:00") for row in rows]

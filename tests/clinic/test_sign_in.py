@@ -11,7 +11,7 @@ from django.contrib.auth import get_user
 from django.test import Client, RequestFactory
 
 from clinic import signin
-from clinic.models import Staff
+from clinic.models import Role, Staff
 from tests.factories import NOW, PASSWORD, SiteFactory, StaffFactory
 from tests.pages import page, says, signed_in
 
@@ -50,6 +50,14 @@ def test_who_is_signed_in_already_is_led_on(robin: Staff) -> None:
     answer = signed_in(robin).get("/sign-in/", {"next": "/worklist/"})
 
     assert (answer.status_code, answer["Location"]) == (302, "/worklist/")
+
+
+def test_the_first_manager_is_led_to_the_set_up() -> None:
+    StaffFactory.create(username="first", role=Role.MANAGER)
+
+    answer = Client().post("/sign-in/", {"username": "first", "password": PASSWORD, "next": "/"})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
 
 
 def test_a_refusal_says_how_many_tries_are_left(robin: Staff) -> None:

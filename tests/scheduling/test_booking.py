@@ -273,6 +273,15 @@ def test_rows_that_another_booking_has_are_named_and_others_offered(clinic: Clin
     assert len(change.sessions) == 6
 
 
+def test_what_is_offered_instead_begins_where_the_lost_times_did(clinic: Clinic, patient: Patient) -> None:
+    book(clinic, PatientFactory.create(), places(clinic, [28]))
+
+    with pytest.raises(SlotTaken) as refusal:
+        book(clinic, patient, places(clinic, [28]))
+
+    assert min(row.place.starts_at for plan in refusal.value.plans for row in plan.sessions) >= local(day(28), "00:00")
+
+
 def test_the_limit_of_a_prescriber_is_taken_too(clinic: Clinic, patient: Patient) -> None:
     for chair in range(4):
         book(clinic, PatientFactory.create(), places(clinic, [0], chair=chair))

@@ -163,6 +163,21 @@ def test_a_running_course_is_offered_what_it_lacks(clinic: Clinic, patient: Pati
     assert change.findings == proposal.offers[0].findings
 
 
+def test_what_is_added_to_a_course_does_not_begin_it(clinic: Clinic, patient: Patient) -> None:
+    later = MONDAY + timedelta(days=28)
+    course = book(clinic, patient, propose(clinic, patient, count=4, earliest=later))
+
+    proposal = propose(clinic, patient, course=course, count=2)
+
+    assert min(day for offer in proposal.offers for day in dates(proposal, offer.label)) > later
+
+
+def test_a_plan_is_called_after_wishes_only_when_it_meets_some(clinic: Clinic, patient: Patient) -> None:
+    sundays = propose(clinic, patient, wishes=Wishes(weekdays=frozenset({6})))
+
+    assert [offer.label for offer in sundays.offers] == ["soonest", "even"]
+
+
 def test_a_complete_initial_phase_waits_for_a_decision(clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient, propose(clinic, patient))
 

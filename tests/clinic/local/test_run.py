@@ -153,6 +153,11 @@ def test_a_port_that_somebody_has_is_named_before_anything_starts(var: Path, run
     assert (processes_of(var), (var / "postgres").exists()) == ([], False)
 
 
+@pytest.mark.parametrize("port", ["abc", "0", "99999", "80 80"])
+def test_a_port_that_is_none_is_said_in_a_sentence(run: Callable[..., Clinic], port: str) -> None:
+    assert run(PORT=port).ended() == (1, f"PORT={port} is no port: it has to be a number from 1 to 65535.")
+
+
 def test_servers_of_ones_own_replace_the_embedded_ones_and_get_no_demo(var: Path, run: Callable[..., Clinic]) -> None:
     name = f"clinic_{os.getpid()}"
     theirs = services.Postgres(places.var())

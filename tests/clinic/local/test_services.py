@@ -133,3 +133,10 @@ def test_processes_that_ignore_a_farewell_are_reported(var: Path) -> None:
     main.resume()
     server.stop()
     assert processes_of(var) == []
+
+
+def test_either_server_makes_the_folder_of_the_sockets(tmp_path: Path) -> None:
+    for name, server in (("one", Postgres), ("other", Redis)):
+        var = tmp_path / name
+        server(var).prepare()
+        assert places.sockets(var).is_dir()

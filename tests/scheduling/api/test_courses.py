@@ -174,7 +174,9 @@ def test_what_another_booking_took_is_named_with_other_plans(desk: Api, clinic: 
     plan = answer.body["plans"][0]
     kept = {shown(day(2)), shown(day(9))}
     assert kept <= {session["starts_at"] for session in plan["sessions"]}
-    assert set(plan["sessions"][0]) == {"number", "starts_at", "ends_at", "chair", "prescriber", "alternatives"}
+    assert set(plan["sessions"][0]) == {
+        *("number", "starts_at", "ends_at", "chair", "prescriber", "meets_wishes", "alternatives")
+    }
     again = desk.post(
         "courses/",
         course_body(

@@ -479,3 +479,13 @@ def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Des
 
 def test_dates_are_those_of_the_site(planning: Desk) -> None:
     assert form_data(planning.answer, form="desk")["earliest"] == [date(2027, 2, 1).isoformat()]
+
+
+def test_the_page_says_who_has_to_approve_a_protocol_and_why_the_spray_differs(planning: Desk) -> None:
+    approve = "a licensed prescriber has to approve them before they are used with patients."
+    spray = "The spray keeps to its label's own schedule"
+    standard = planning.answer.content.decode()
+    nasal = planning.press("plan", protocol=protocol("esketamine-trd-us").pk).answer.content.decode()
+
+    assert (approve in standard, spray in standard) == (True, False)
+    assert (approve in nasal, spray in nasal) == (True, True)

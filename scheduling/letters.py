@@ -34,6 +34,7 @@ NO_ADDRESS = gettext_noop("The patient has no mail address any more.")
 REPLACED = gettext_noop("A later mail says it.")
 NOT_EXPECTED = gettext_noop("The patient is not expected then any more.")
 NOTHING_NEW = gettext_noop("Nothing is left to tell.")
+NEEDS_TIME = gettext_noop("The visit needs a new time.")
 TOO_LATE = gettext_noop("It could not be sent in time.")
 
 
@@ -78,6 +79,8 @@ def _reminder(mail: Mail, session: Session, now: datetime) -> Letter | Outcome:
         return Outcome(MailState.WITHDRAWN, NOT_EXPECTED)
     if session.starts_at <= now or _expired(mail, now):
         return Outcome(MailState.FAILED, TOO_LATE)
+    if session.needs_replan:  # nobody is reminded of a time that no longer fits; it may fit again, or be moved
+        return Outcome(MailState.DUE, NEEDS_TIME)
     return replace(_blank(mail), visits=(_visit(session, mail.course),))
 
 

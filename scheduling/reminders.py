@@ -193,7 +193,7 @@ def _record(mail: Mail, outcome: Outcome, now: datetime) -> None:
         if not first_try:
             worklist.close_tasks(kind=TaskKind.FAILED_MAIL, patient=mail.patient, key=key, now=now)
     elif outcome.state == MailState.DUE:
-        pause = min(FIRST_PAUSE * 2 ** min(mail.attempts - 1, 8), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(mail.attempts - 1, 8), LONGEST_PAUSE) if outcome.tried else LONGEST_PAUSE
         mail.try_at = min(now + pause, mail.expires_at) if mail.expires_at else now + pause
     mail.save(update_fields=["state", "error", "attempts", "sent_at", "try_at"])
     overdue = outcome.state == MailState.DUE and now - mail.due_at >= OVERDUE

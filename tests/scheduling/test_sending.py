@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from clinic.local import places
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, reminders
+from scheduling import booking, cancelling, reminders, roster
 from scheduling.models import Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols.types import Place
 from tests.factories import (
@@ -231,6 +231,33 @@ def test_a_reminder_is_withdrawn_when_its_session_has_changed_past_the_applicati
     mail = Mail.objects.get(session__number=1)
     assert (mail.state, mail.error, mail.attempts) == (WITHDRAWN, "The patient is not expected then any more.", 0)
     assert (server.received, failed_lines()) == ([], [])
+
+
+def test_nobody_is_reminded_of_a_time_that_no_longer_fits_until_it_fits_again(
+    clinic: Clinic, server: MailServer
+) -> None:
+    course = book(clinic)
+    reminders.send_batch(now=NOW)
+    closure = roster.set_closure(
+        actor=clinic.manager,
+        site=clinic.site,
+        starts_at=start(4, "00:00"),
+        ends_at=start(5, "00:00"),
+        reason="Painting",
+        now=NOW,
+    )
+    reminder = Mail.objects.get(kind=MailKind.TWO_DAYS, session=course.sessions.get(number=2))
+
+    Mail.objects.exclude(pk=reminder.pk).update(state=WITHDRAWN, sent_at=None)
+    reminders.send_batch(now=reminder.due_at)
+    reminder.refresh_from_db()
+    assert (reminder.state, reminder.error, reminder.attempts) == (DUE, "The visit needs a new time.", 0)
+    assert len(server.received) == 1
+
+    roster.remove_closure(actor=clinic.manager, closure=closure, now=NOW)
+    reminders.send_batch(now=reminder.due_at + timedelta(minutes=1))
+    reminder.refresh_from_db()
+    assert (reminder.state, len(server.received)) == (SENT, 2)
 
 
 def test_older_news_gives_way_to_newer(clinic: Clinic, server: MailServer) -> None:

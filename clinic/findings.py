@@ -44,6 +44,12 @@ class Finding:
         return self.text % dict(self.values)
 
 
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The most severe first, by rule within a level; the order of what is left is kept, which is that of time."""
+    levels = list(Level)
+    return tuple(sorted(findings, key=lambda finding: (levels.index(finding.level), finding.rule)))
+
+
 def worst(findings: Iterable[Finding]) -> Level | None:
     """The most severe level among the findings, None without any."""
     levels = {finding.level for finding in findings}

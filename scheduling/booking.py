@@ -8,7 +8,7 @@ answered like what was found before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from scheduling.judging import Signature, Verdict
 from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
 from scheduling.proposing import Offer, Proposal, judge, propose
 from scheduling.protocols import library
-from scheduling.protocols.types import Phase, Place, Wanted
+from scheduling.protocols.types import Place, Wanted
 
 __all__ = [
     "Change",
@@ -138,7 +138,7 @@ def book_course(
             raise _HoldInTheWay
         verdict = weigh()
         if other is not None:
-            verdict = Verdict((*judging.second_course(rules), *verdict.findings), verdict.taken)
+            verdict = replace(verdict, findings=(*judging.second_course(rules), *verdict.findings))
         signed = judging.require_passable(verdict, override, hold=hold)
         if verdict.taken:
             raise _RowsTaken(verdict.taken)
@@ -150,7 +150,7 @@ def book_course(
             held_until=now + HOLD if hold else None,
             created_at=now,
         )
-        sessions = placing.place(course, rules, places, [Phase.INITIAL] * len(places))
+        sessions = placing.place(course, rules, places, verdict.phases)
         placing.record(
             course,
             "held" if hold else "booked",
@@ -211,8 +211,7 @@ def add_sessions(
         return repeated(earlier)
     judging.check_places(actor=actor, places=places, site=site, now=now)
 
-    def weigh() -> Verdict:
-        fresh = Course.objects.get(pk=course.pk)
+    def weigh(fresh: Course) -> Verdict:
         return judging.weigh_new(site=site, patient=fresh.patient_id, protocol=rules, course=fresh, places=places)
 
     def work() -> Change:
@@ -221,12 +220,11 @@ def add_sessions(
         fresh, _mine = placing.lock_course(course, now, also=judging.dates_of(site, rules, places))
         if fresh.held_until is not None and fresh.held_until <= now:
             raise Stale(_("This course is not held any more."))
-        verdict = weigh()
+        verdict = weigh(fresh)
         signed = judging.require_passable(verdict, override, hold=fresh.state == CourseState.HELD)
         if verdict.taken:
             raise _RowsTaken(verdict.taken)
-        phases = judging.phases_of(fresh, rules, places, judging.standing_of(fresh.patient_id))
-        sessions = placing.place(fresh, rules, places, phases)
+        sessions = placing.place(fresh, rules, places, verdict.phases)
         placing.renumber(fresh, sessions)
         placing.record(
             fresh,
@@ -256,7 +254,7 @@ def add_sessions(
             now=now,
         )
 
-    return _answer(work, weigh, plan_again, dry_run=dry_run)
+    return _answer(work, lambda: weigh(Course.objects.get(pk=course.pk)), plan_again, dry_run=dry_run)
 
 
 def move_session(

@@ -9,14 +9,13 @@ from django.utils.translation import gettext as _
 
 from clinic import permissions
 from clinic.errors import Stale
-from clinic.findings import Level
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
 from scheduling import judging, placing, reminders, writes
 from scheduling.booking import Change, repeated
-from scheduling.judging import Signature, Verdict
+from scheduling.judging import Signature
 from scheduling.models import Course, CourseState, MailKind, Session, SessionState
 
 
@@ -51,13 +50,8 @@ def confirm_course(
         verdict = judging.weigh_standing(fresh, sessions)
         if verdict.taken:
             raise Stale(_("The prescriber cannot take all of these patients any more; move a held time first."))
-        signed_before = set(fresh.overrides.values_list("rule", flat=True))
-        unsigned = tuple(
-            finding
-            for finding in verdict.findings
-            if finding.level != Level.OVERRIDE or finding.rule not in signed_before
-        )
-        signed = judging.require_passable(Verdict(unsigned), override)
+        unsigned = judging.still_unsigned(fresh, verdict)
+        signed = judging.require_passable(unsigned, override)
         placing.book(fresh, sessions)
         placing.record(
             fresh,
@@ -65,7 +59,7 @@ def confirm_course(
             by=actor,
             now=now,
             sessions=sessions,
-            findings=unsigned,
+            findings=unsigned.findings,
             signed=signed,
             signature=override,
         )

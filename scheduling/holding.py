@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from clinic.findings import Level
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, TaskKind
@@ -18,7 +19,8 @@ def ask_for_overrides(course: Course, *, by: Staff, now: datetime) -> None:
     """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over."""
     if course.state != CourseState.HELD:
         return
-    unsigned = judging.unsigned_overrides(course)
+    held = list(course.sessions.filter(state=SessionState.HELD).order_by("during__startswith"))
+    unsigned = judging.still_unsigned(course, judging.weigh_standing(course, held)).at(Level.OVERRIDE)
     worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
     if unsigned:
         rules = sorted({finding.rule for finding in unsigned})

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from clinic.errors import Invalid, RoleRefused, RulesBroken
-from clinic.findings import Finding, Level, gettext_noop
+from clinic.findings import Finding, Level, by_severity, gettext_noop
 from clinic.models import Chair, Site, Staff
 from scheduling import openings
 from scheduling.models import DOSED, LIVE, Course, CourseState, Session
@@ -41,10 +41,11 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found. `taken` holds the indexes of places that another booking has."""
+    """What was found. `taken` holds the indexes of places that another booking has, `phases` those of new sessions."""
 
     findings: tuple[Finding, ...]
     taken: tuple[int, ...] = ()
+    phases: tuple[Phase, ...] = ()
 
     def at(self, level: Level) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.level == level)
@@ -114,7 +115,7 @@ def weigh(
     findings, taken = _look(site, protocol, dict(enumerate(places)), leaving)
     findings = [replace(finding, sessions=tuple(refs[row] for row in finding.sessions)) for finding in findings]
     findings += new_findings(protocol=protocol, zone=zone, standing=standing, spots=spots, leaving=leaving)
-    return Verdict(ordered(findings), tuple(taken))
+    return Verdict(by_severity(findings), tuple(taken))
 
 
 def calendar_findings(*, site: Site, protocol: Protocol, places: Mapping[int, Place]) -> list[Finding]:
@@ -186,7 +187,7 @@ def weigh_new(
     if course is not None:
         for phase in dict.fromkeys(phases):
             found = (*found, *course_findings(protocol, course, phase))
-    return Verdict(only_indexes(ordered(found)), verdict.taken)
+    return Verdict(only_indexes(by_severity(found)), verdict.taken, tuple(phases))
 
 
 def weigh_move(*, session: Session, site: Site, protocol: Protocol, place: Place) -> Verdict:
@@ -204,7 +205,7 @@ def weigh_move(*, session: Session, site: Site, protocol: Protocol, place: Place
     found = [
         finding for finding in course_findings(protocol, course, Phase(session.phase)) if finding.rule == "stopped"
     ]
-    return Verdict(ordered([*verdict.findings, *found]), verdict.taken)
+    return Verdict(by_severity([*verdict.findings, *found]), verdict.taken)
 
 
 def weigh_standing(course: Course, sessions: Sequence[Session]) -> Verdict:
@@ -261,12 +262,6 @@ def phases_of(
     return [Phase.TAPER if (day - first).days >= protocol.taper_start else Phase.INITIAL for day in dates]
 
 
-def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The most severe first, by rule within a level."""
-    levels = list(Level)
-    return tuple(sorted(findings, key=lambda finding: (levels.index(finding.level), finding.rule)))
-
-
 def only_indexes(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings about proposed rows: sessions that stand already (negative references) are left out of `sessions`."""
     return tuple(
@@ -279,12 +274,15 @@ def place_of(session: Session) -> Place:
     return Place(session.starts_at, session.chair_id, session.prescriber_id)
 
 
-def unsigned_overrides(course: Course) -> tuple[Finding, ...]:
-    """Findings of level override about the sessions of a course that no prescriber has passed over. Six queries."""
-    sessions = list(course.sessions.filter(state__in=LIVE).order_by("during__startswith"))
+def still_unsigned(course: Course, verdict: Verdict) -> Verdict:
+    """The verdict without the overrides that a prescriber has signed for this course. One query."""
     signed = set(course.overrides.values_list("rule", flat=True))
-    found = weigh_standing(course, sessions).at(Level.OVERRIDE)
-    return tuple(finding for finding in found if finding.rule not in signed)
+    return replace(
+        verdict,
+        findings=tuple(
+            finding for finding in verdict.findings if finding.level != Level.OVERRIDE or finding.rule not in signed
+        ),
+    )
 
 
 def spots_of(sessions: Iterable[Session | Standing], course: Course | None, *, by_id: bool) -> list[Spot]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from clinic import permissions
-from clinic.findings import Finding, Level, gettext_noop
+from clinic.findings import Finding, Level, by_severity, gettext_noop
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
 from patients.models import Patient
@@ -278,7 +278,7 @@ class _Frame:
                 spots=[Spot(index, place.starts_at, self.phase) for index, place in enumerate(places)],
             ),
         ]
-        return Offer(label, numbered, judging.only_indexes(judging.ordered(found)))
+        return Offer(label, numbered, judging.only_indexes(by_severity(found)))
 
     def _calendar(self, places: Sequence[Place]) -> list[Finding]:
         """What the site says to rows that stay; those that the planner placed are free."""

@@ -12,13 +12,11 @@ from datetime import tzinfo
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from clinic.findings import Finding, Level, gettext_noop
+from clinic.findings import Finding, by_severity, gettext_noop
 from scheduling.protocols.types import Limit, Phase, Protocol, Spot
 
 #: Course states in which no session can be added.
 ENDED = frozenset({"completed", "stopped", "cancelled"})
-
-_SEVERITY = {level: place for place, level in enumerate(Level)}
 
 #: Days between the first and the last day of the longest month.
 _MONTH_REACH = 30
@@ -77,7 +75,7 @@ def judge(
         rows.append(_Row(spot.ref, number, local.toordinal(), seconds, month, spot.phase, spot.counts))
     initial = [row for row in rows if row.counts and row.phase is Phase.INITIAL]
     maintenance = [row for row in rows if row.counts and row.phase is Phase.MAINTENANCE]
-    return _ordered(
+    return by_severity(
         [
             *_near(protocol, rows),
             *_initial(protocol, initial, closed, complete),
@@ -102,7 +100,7 @@ def judge_days(*, protocol: Protocol, phase: Phase, days: Sequence[int], closed:
         findings += _initial(protocol, rows, closed, None)
     elif phase is Phase.MAINTENANCE:
         findings += [*_month_max_somewhere(protocol, rows), *_month_gap(protocol, rows)]
-    return _ordered(findings)
+    return by_severity(findings)
 
 
 def judge_course(
@@ -124,7 +122,7 @@ def judge_course(
     if state in ENDED and (limit := limits.get("stopped")):
         text = gettext_noop("The course is %(state)s and takes no more sessions.")
         findings.append(Finding("stopped", limit.level, text, observed=state, values={"state": state}))
-    return _ordered(findings)
+    return by_severity(findings)
 
 
 def _by_time(spot: Spot) -> tuple[float, int]:
@@ -132,11 +130,6 @@ def _by_time(spot: Spot) -> tuple[float, int]:
     if spot.starts_at.tzinfo is None:
         raise ValueError("starts_at: a time without a zone cannot be judged")
     return spot.starts_at.timestamp(), spot.ref
-
-
-def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
-    """By severity, then rule; the sort is stable, so by time within a rule."""
-    return tuple(sorted(findings, key=lambda finding: (_SEVERITY[finding.level], finding.rule)))
 
 
 def _near(protocol: Protocol, rows: Sequence[_Row]) -> Iterator[Finding]:

@@ -146,7 +146,7 @@ def test_overlapping_slots_of_a_chair(
     clinic: Clinic, rules: ProtocolVersion, patients: list[Patient], desks: Desks
 ) -> None:
     draw = random.Random(1)  # noqa: S311 the same slots at every run
-    for day in DAYS[:10]:
+    for day in DAYS:
         starts = [local(day, "08:00") + timedelta(minutes=10 * draw.randrange(40)) for _ in patients]
         acts = [
             book(clinic, patient, rules, (clinic.chairs[0], clinic.prescriber, start))
@@ -161,7 +161,7 @@ def test_overlapping_slots_of_a_chair(
 def test_the_prescribers_limit_is_filled_and_kept(
     clinic: Clinic, rules: ProtocolVersion, patients: list[Patient], desks: Desks
 ) -> None:
-    for day in DAYS[:5]:
+    for day in DAYS:
         acts = [
             book(clinic, patient, rules, (chair, clinic.prescriber, local(day)))
             for patient, chair in zip(patients, clinic.chairs, strict=True)
@@ -174,7 +174,7 @@ def test_the_prescribers_limit_is_filled_and_kept(
 def test_whole_courses_in_opposite_order(
     clinic: Clinic, rules: ProtocolVersion, patients: list[Patient], desks: Desks
 ) -> None:
-    for chair in clinic.chairs[:3]:
+    for chair in clinic.chairs[:ROUNDS]:
         places = [(chair, clinic.prescriber, local(day)) for day in COURSE_DAYS]
         acts = [
             book(clinic, patient, rules, *places[:: 1 if index % 2 else -1]) for index, patient in enumerate(patients)
@@ -189,7 +189,7 @@ def test_nobody_is_refused_for_nothing(
     clinic: Clinic, rules: ProtocolVersion, patients: list[Patient], desks: Desks
 ) -> None:
     Shift.objects.update(patients_at_once=8)
-    for _ in range(3):
+    for _ in range(ROUNDS):
         acts = [
             book(clinic, patient, rules, *[(chair, clinic.prescribers[index % 2], local(day)) for day in COURSE_DAYS])
             for index, (patient, chair) in enumerate(zip(patients[:16], clinic.chairs, strict=False))
@@ -203,7 +203,7 @@ def test_moves_against_bookings(clinic: Clinic, rules: ProtocolVersion, patients
     """Four visits leave their chairs at 8:00 for 11:20, while others book both times of these chairs."""
     draw = random.Random(3)  # noqa: S311 the same moves at every run
     chairs = clinic.chairs[:4]
-    for day in DAYS[:5]:
+    for day in DAYS:
         visits = [
             SessionFactory.create(
                 course=CourseFactory.create(site=clinic.site),
@@ -216,7 +216,7 @@ def test_moves_against_bookings(clinic: Clinic, rules: ProtocolVersion, patients
         acts = [move(clinic, visit, draw.choice(chairs), local(day, "11:20")) for visit in visits]
         acts += [
             book(clinic, patient, rules, (draw.choice(chairs), clinic.prescribers[1], local(day, clock)))
-            for patient, clock in zip(patients[:12], ["08:00", "11:20"] * 6, strict=True)
+            for patient, clock in zip(patients[4:], ["08:00", "11:20"] * (WRITERS // 2 - 2), strict=True)
         ]
         draw.shuffle(acts)
         assert set(desks.press(acts)) <= {OK, TAKEN}
@@ -286,7 +286,7 @@ def test_verbs_hold_their_own_against_plain_sql(
     clinic: Clinic, rules: ProtocolVersion, patients: list[Patient], desks: Desks
 ) -> None:
     """Every second writer knows nothing of locks or rules; the verbs still answer success or taken."""
-    courses = CourseFactory.create_batch(8, site=clinic.site)
+    courses = CourseFactory.create_batch(WRITERS // 2, site=clinic.site)
     refused: list[str | None] = []
 
     def by_hand(link: psycopg.Connection[tuple[Any, ...]], write: Write) -> None:
@@ -298,14 +298,14 @@ def test_verbs_hold_their_own_against_plain_sql(
 
     with ExitStack() as stack:
         links = [stack.enter_context(connect()) for _ in courses]
-        for day in DAYS[:5]:
+        for day in DAYS:
             place = (clinic.chairs[0], clinic.prescriber, local(day))
-            acts: list[Act] = [book(clinic, patient, rules, place) for patient in patients[:8]]
+            acts: list[Act] = [book(clinic, patient, rules, place) for patient in patients[: WRITERS // 2]]
             acts += [
                 partial(by_hand, link, sql_booking(course, [place], Manners()))
                 for link, course in zip(links, courses, strict=True)
             ]
-            assert set(desks.press(acts)[:8]) <= {OK, TAKEN}
+            assert set(desks.press(acts)[: WRITERS // 2]) <= {OK, TAKEN}
             assert Session.objects.filter(local_date=day, state__in=LIVE).count() == 1
             assert_nothing_half_done()
             make_room()

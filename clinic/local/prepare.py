@@ -14,7 +14,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VENV = BASE_DIR / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "requirements.stamp"
-REQUIREMENTS = BASE_DIR / "requirements.txt"
+REQUIREMENTS = BASE_DIR / "requirements-dev.txt"  # it includes requirements.txt
 VERSIONS = ((3, 11), (3, 12))
 
 
@@ -43,14 +43,15 @@ def make_venv() -> bool:
 
 def install() -> bool:
     """The pinned packages, when they are not what the stamp says."""
-    state = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    files = (REQUIREMENTS, BASE_DIR / "requirements.txt")
+    state = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     if STAMP.exists() and STAMP.read_text() == state:
         return True
-    print("Installing requirements.txt, a few minutes the first time ...", flush=True)
+    print("Installing requirements-dev.txt, a few minutes the first time ...", flush=True)
     options = ["-qq", "--disable-pip-version-check", "--no-input"]
     command = [str(PYTHON), "-m", "pip", "install", *options, "--requirement", str(REQUIREMENTS)]
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-        print("pip could not install requirements.txt; its own words are above.", file=sys.stderr)
+        print("pip could not install requirements-dev.txt; its own words are above.", file=sys.stderr)
         return False
     STAMP.write_text(state)
     return True

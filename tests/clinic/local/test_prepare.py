@@ -21,6 +21,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(BASE_DIR / file, checkout / file)
     (local / "assets.py").write_text("print('assets by', __import__('sys').prefix)\n")
     (checkout / "requirements.txt").write_text("# nothing\n")
+    (checkout / "requirements-dev.txt").write_text("-r requirements.txt\n")
     return checkout
 
 
@@ -40,12 +41,15 @@ def prepare(checkout: Path) -> tuple[int, list[str]]:
 def test_the_environment_is_made_once_and_again_when_it_is_broken_or_out_of_date(checkout: Path) -> None:
     venv, requirements = checkout / ".venv", checkout / "requirements.txt"
     making = "Making .venv ..."
-    installing = "Installing requirements.txt, a few minutes the first time ..."
+    installing = "Installing requirements-dev.txt, a few minutes the first time ..."
     assets = f"assets by {venv}"
     assert prepare(checkout) == (0, [making, installing, assets])
     assert prepare(checkout) == (0, [assets])
 
     requirements.write_text("# still nothing\n")
+    assert prepare(checkout) == (0, [installing, assets])
+
+    (checkout / "requirements-dev.txt").write_text("-r requirements.txt\n# nothing more\n")
     assert prepare(checkout) == (0, [installing, assets])
 
     (venv / "bin" / "python").unlink()
@@ -56,5 +60,5 @@ def test_the_environment_is_made_once_and_again_when_it_is_broken_or_out_of_date
     assert (code, lines[0], lines[-1]) == (
         1,
         installing,
-        "pip could not install requirements.txt; its own words are above.",
+        "pip could not install requirements-dev.txt; its own words are above.",
     )

@@ -21,4 +21,4 @@ urlpatterns = [
 handler400 = "clinic.api.bad_request"
 handler403 = "clinic.api.permission_denied"
 handler404 = "clinic.api.not_found"
-handler500 = "clinic.api.server_error"
+handler500 = "clinic.outage.server_error"

@@ -79,6 +79,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # A compressed answer can betray a secret by its length to whoever has a signed-in browser ask for texts of theirs
+    # (BREACH). Here nobody can: the session's cookie comes with no request of another site but a link that is followed
+    # (SameSite), searches are sent as forms with a token, tokens are masked anew in each page, and this middleware adds
+    # a random length.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -114,6 +119,8 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL") if "DATABASE_URL" in env else places.database(VAR)}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+# A database that does not answer is said so after some seconds; TCP alone would wait for minutes.
+DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5} | DATABASES["default"].get("OPTIONS", {})
 
 REDIS_URL = env.str("REDIS_URL", places.redis_url(VAR))
 CACHES = {
@@ -204,20 +211,24 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
     }
 }
 
-# Static files: ours in static/, the libraries' in static/lib/, where clinic/local/assets.py puts them
+# Static files: ours in static/, the libraries' in static/lib/, where clinic/local/assets.py puts them. They are served
+# as they are under DEBUG and in tests; otherwise as collectstatic has left them: named by a hash of their content, so
+# that browsers keep them for good, and compressed by gzip and brotli.
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR / "static" if PRODUCTION else None
+STATIC_ROOT = VAR / "static"
+COLLECTED = not DEBUG and ENVIRONMENT != "test"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if PRODUCTION
+        if COLLECTED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not COLLECTED
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # Language and time
 

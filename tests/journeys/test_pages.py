@@ -5,80 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from django.conf import settings
-from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from clinic.models import Staff
-from patients.models import Patient
-from tests import browser
-from tests.factories import PASSWORD, Clinic, PatientFactory, make_clinic, protocol
-
-DESKTOP, PHONE = (1366, 768), (390, 844)
-AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture
-def clinic(live_server: LiveServer) -> Clinic:
-    """A clinic whose shifts begin this week: the browser has the machine's clock."""
-    protocol()
-    today = timezone.localdate()
-    clinic = make_clinic(first=today - timedelta(days=today.weekday()), weeks=10)
-    Staff.objects.filter(pk=clinic.desk.pk).update(username="desk")
-    return clinic
-
-
-@pytest.fixture
-def patient(clinic: Clinic) -> Patient:
-    return PatientFactory.create(last_name="Vance-Okonkwo", first_name="Eleanor Marguerite", email="e@example.org")
-
-
-@pytest.fixture
-def chromium(patient: Patient) -> Iterator[Browser]:
-    """The last fixture that is made, for nothing may ask the database while it is there."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser.executable(), args=list(browser.OPTIONS))
-        yield started
-        started.close()
-
-
-def open_page(
-    chromium: Browser, live_server: LiveServer, size: tuple[int, int], **options: Any
-) -> tuple[Page, list[str]]:
-    """A fresh browser, and the list into which goes whatever it complains about."""
-    context: BrowserContext = chromium.new_context(
-        base_url=live_server.url, viewport={"width": size[0], "height": size[1]}, **options
-    )
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
-    page.on(
-        "response", lambda answer: complaints.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
-    )
-    return page, complaints
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/")
-    page.get_by_label("User name").fill("desk")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("navigation")).to_be_visible()
-
-
-def fits(page: Page) -> None:
-    """Nothing has to be scrolled sideways."""
-    page.wait_for_load_state()
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, page.url
+from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
@@ -148,7 +80,7 @@ def pages(page: Page) -> Iterator[str]:
         page.go_back()
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, (360, 740)], ids=["desktop", "phone", "narrow"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
 def test_every_page_fits_and_can_be_used_by_everybody(
     chromium: Browser, live_server: LiveServer, size: tuple[int, int]
 ) -> None:
@@ -157,15 +89,8 @@ def test_every_page_fits_and_can_be_used_by_everybody(
     page.goto("/")
     for name in pages(page):
         fits(page)
-        page.add_script_tag(path=AXE)
-        result = page.evaluate(
-            "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-        )
-        if result["violations"]:
-            found[name] = [
-                (violation["id"], [node["html"][:200] for node in violation["nodes"]])
-                for violation in result["violations"]
-            ]
+        if faulty := faults(page):
+            found[name] = faulty
 
     assert found == {}, json.dumps(found, indent=1)
 

@@ -1,0 +1,1 @@
+// A sign-in that ends.

@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from clinic.models import Staff
 from tests import browser
 from tests.factories import PASSWORD, Clinic, make_clinic, protocol
-from tests.journeys.test_pages import DESKTOP, open_page
+from tests.journeys.desk import DESKTOP, open_page
 
 
 @pytest.fixture

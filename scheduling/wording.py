@@ -1,14 +1,124 @@
-"""How a date, a time and a length are said to patients, in the language that is active."""
+"""How a date, a time, a length and a rule are said, in the language that is active."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from babel.dates import get_timezone_name
 from django.utils.formats import date_format
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, gettext_lazy, ngettext_lazy, pgettext
 from django.utils.translation import gettext as _
+
+from clinic.findings import Finding
+
+#: The rules of protocol.md by their codes, as a page names them.
+RULES: Mapping[str, str] = {
+    "initial-max": gettext_lazy("too many initial visits"),
+    "initial-min": gettext_lazy("too few initial visits"),
+    "span-max": gettext_lazy("initial phase too long"),
+    "span-min": gettext_lazy("initial phase too short"),
+    "gap-min": gettext_lazy("gap too short"),
+    "gap-max": gettext_lazy("gap too long"),
+    "one-a-day": gettext_lazy("two on one date"),
+    "month-max": gettext_lazy("too many in a month"),
+    "month-gap": gettext_lazy("maintenance gap too short"),
+    "month-min": gettext_lazy("month without a visit"),
+    "reach": gettext_lazy("minimum out of reach"),
+    "less-often": gettext_lazy("maintenance not less often"),
+    "phase-decided": gettext_lazy("maintenance not decided"),
+    "stopped": gettext_lazy("course has ended"),
+    "one-course": gettext_lazy("another course running"),
+    "hours": gettext_lazy("outside opening hours"),
+    "doctor": gettext_lazy("prescriber not on shift"),
+    "not-screened": gettext_lazy("screening not accepted"),
+    "first-line": gettext_lazy("no earlier treatment"),
+    "two-failed": gettext_lazy("fewer than two failed trials"),
+    "sign-offs": gettext_lazy("sign-off missing"),
+    "consent": gettext_lazy("consent missing"),
+    "rems": gettext_lazy("REMS enrolment missing"),
+    "alone": gettext_lazy("no antidepressant beside it"),
+    "bleed": gettext_lazy("bleed, malformation or allergy"),
+    "vessels": gettext_lazy("blood vessel disease"),
+    "pressure": gettext_lazy("history of high blood pressure"),
+    "stroke": gettext_lazy("earlier stroke"),
+    "tell-us": gettext_lazy("liver disease or heart attack"),
+    "unanswered": gettext_lazy("history question unanswered"),
+    "also-asked": gettext_lazy("pregnancy, psychosis or substance use"),
+    "baseline": gettext_lazy("no recent PHQ-9"),
+    "two-hours": gettext_lazy("two hours not over"),
+    "new-history": gettext_lazy("new history not reviewed"),
+    "bp-before": gettext_lazy("blood pressure before the dose"),
+    "bp-high": gettext_lazy("blood pressure too high"),
+    "bp-during": gettext_lazy("blood pressure during the visit"),
+    "spo2": gettext_lazy("oxygen saturation"),
+    "bp-leave": gettext_lazy("blood pressure not falling"),
+    "sedation": gettext_lazy("still sedated"),
+    "escort": gettext_lazy("escort not named"),
+    "score-seen": gettext_lazy("score not acknowledged"),
+    "dose-check": gettext_lazy("dose not confirmed"),
+    "rems-form": gettext_lazy("monitoring form open"),
+    "no-baseline": gettext_lazy("baseline too low for a percentage"),
+    "early-review": gettext_lazy("early review"),
+    "offer-maintenance": gettext_lazy("offer maintenance"),
+    "go-on": gettext_lazy("go on"),
+    "extend": gettext_lazy("extend"),
+    "stop-advised": gettext_lazy("stop advised"),
+    "worse": gettext_lazy("worse"),
+    "relapse": gettext_lazy("relapse"),
+    "item-9": gettext_lazy("item 9"),
+}
+
+#: How a breach reads where the observed value says more than the rule's name.
+_OBSERVED: Mapping[str, str] = {
+    "initial-max": gettext_lazy("%(observed)s"),
+    "initial-min": gettext_lazy("only %(observed)s"),
+    "span-max": gettext_lazy("%(observed)s"),
+    "span-min": gettext_lazy("ends on %(observed)s"),
+    "gap-min": gettext_lazy("gap %(observed)s"),
+    "gap-max": gettext_lazy("gap %(observed)s"),
+    "month-max": gettext_lazy("%(observed)s in a month"),
+    "month-gap": gettext_lazy("gap %(observed)s"),
+}
+
+#: The units in which rules measure; rules are pure and say them in English.
+_UNITS = {
+    "calendar day": ngettext_lazy("%(count)s calendar day", "%(count)s calendar days", "count"),
+    "day": ngettext_lazy("%(count)s day", "%(count)s days", "count"),
+    "hour": ngettext_lazy("%(count)s hour", "%(count)s hours", "count"),
+    "session": ngettext_lazy("%(count)s session", "%(count)s sessions", "count"),
+    "course": ngettext_lazy("%(count)s course", "%(count)s courses", "count"),
+}
+_COUNTED = re.compile(rf"\b(\d+) ({'|'.join(_UNITS)})s?\b")
+_NUMBERED = re.compile(r"\bday (\d+)\b")
+
+
+def rule(code: str) -> str:
+    """The rule's short name: "gap too long"; a code that is not known stands for itself."""
+    return str(RULES.get(code, code))
+
+
+def breach(found: Finding) -> str:
+    """What a rule found, in a few words: "gap 8 days", "day 23", "outside opening hours"."""
+    if found.observed and found.rule in _OBSERVED:
+        return _OBSERVED[found.rule] % {"observed": measured(found.observed)}
+    return rule(found.rule)
+
+
+def measured(text: str) -> str:
+    """A rule's measure in the language that is active: "8 days", "1 day, 23 h", "day 23"."""
+    first, joined, second = text.partition(" and ")
+    if joined:
+        return _("%(first)s and %(second)s") % {"first": measured(first), "second": measured(second)}
+    text = _NUMBERED.sub(lambda match: _("day %(number)s") % {"number": match[1]}, text)
+    return _COUNTED.sub(lambda match: str(_UNITS[match[2]] % {"count": int(match[1])}), text)
+
+
+def sentence(text: str, values: Mapping[str, object]) -> str:
+    """A rule's text with its values in their places, measures and all in the language that is active."""
+    return _(text) % {name: measured(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def day(at: datetime, zone: tzinfo) -> str:

@@ -200,18 +200,25 @@ def _bar(lengths: list[timedelta], tense: str, *, held: bool) -> dict[str, Any]:
 
 @register.inclusion_tag("parts/finding.html")
 def finding(found: Finding, *, told: bool = True) -> dict[str, Any]:
-    """What a rule says: level, rule and what was observed; below it the whole sentence, unless told elsewhere."""
+    """What a rule says: level and breach in a few words; below it the whole sentence, unless told elsewhere."""
     if found.rule == "taken":
         icon, tone, word = "x", "red", _("Taken")
     else:
         icon, tone, word = LEVELS[found.level]
-    return {"icon": icon, "tone": tone, "word": word, "finding": found, "told": told}
+    said = "" if found.rule == "taken" else wording.breach(found)
+    return {"icon": icon, "tone": tone, "word": word, "said": said, "finding": found, "told": told}
 
 
 @register.filter
 def sentence(found: Finding | NoPlan) -> str:
     """The text of a finding, or of why there is no plan, in the reader's language."""
-    return _(found.text) % dict(found.values)
+    return wording.sentence(found.text, found.values)
+
+
+@register.filter
+def rule_name(code: str) -> str:
+    """A rule in words: "gap too long"."""
+    return wording.rule(code)
 
 
 @register.filter

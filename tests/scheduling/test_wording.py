@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import translation
 
+from clinic.findings import Finding, Level
 from scheduling import wording
+from scheduling.protocols import library
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -52,3 +54,31 @@ def test_the_zone_is_named_in_the_readers_language() -> None:
 )
 def test_a_length_reads_in_hours_and_minutes(minutes: int, words: str) -> None:
     assert wording.length(timedelta(minutes=minutes)) == words
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Finding("gap-max", Level.WARN, "", observed="8 days"), "gap 8 days"),
+        (Finding("gap-min", Level.OVERRIDE, "", observed="1 day, 23 h"), "gap 1 day, 23 h"),
+        (Finding("span-max", Level.OVERRIDE, "", observed="day 23"), "day 23"),
+        (Finding("doctor", Level.BLOCK, "", observed="16:40"), "prescriber not on shift"),
+        (Finding("gap-max", Level.WARN, ""), "gap too long"),
+        (Finding("of-tomorrow", Level.WARN, ""), "of-tomorrow"),
+    ],
+)
+def test_a_breach_is_said_in_a_few_words(found: Finding, words: str) -> None:
+    assert wording.breach(found) == words
+
+
+def test_every_rule_of_every_protocol_has_a_name() -> None:
+    codes = {code for protocol in library.builtin() for code in protocol.limits}
+
+    assert codes - set(wording.RULES) == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["8 days", "1 day, 23 h", "2 calendar days and 40 hours", "day 23", "1 session a date", "08:00-18:00"]
+)
+def test_a_measure_stays_itself_in_english(text: str) -> None:
+    assert wording.measured(text) == text

@@ -1,8 +1,8 @@
-"""Book a course, add sessions to one, move one: all or nothing, judged under lock.
+"""Book a course, add sessions to one: all or nothing, judged under lock.
 
 Each verb is one transaction in the frame of `writes.py`: lock the days and the patient, free expired holds, read again,
 judge (`judging.py`), place (`placing.py`), tell. The database's constraints stand behind it; what they refuse is
-answered like what was found before.
+answered like what was found before. What moving (`moving.py`) has in common with booking stands here too.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from patients.models import Patient
 from scheduling import judging, openings, placing, reminders, writes
 from scheduling.holding import HOLD, ask_for_overrides, expire_holds
 from scheduling.judging import Signature, Verdict
-from scheduling.models import OPEN, RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
+from scheduling.models import RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
 from scheduling.proposing import Offer, Proposal, judge, propose
 from scheduling.protocols import library
-from scheduling.protocols.types import Place, Wanted
+from scheduling.protocols.types import Place
 
 __all__ = [
     "Change",
@@ -40,7 +40,6 @@ __all__ = [
     "add_sessions",
     "book_course",
     "judge",
-    "move_session",
     "propose",
 ]
 
@@ -65,7 +64,7 @@ class SlotTaken(DomainError):
         self.plans = tuple(plans)
 
 
-class _RowsTaken(Exception):
+class RowsTaken(Exception):
     """Ends the transaction: these rows belong to another booking."""
 
     def __init__(self, rows: Sequence[int]) -> None:
@@ -92,9 +91,10 @@ class Change:
 
 def repeated(earlier: Mapping[str, Any]) -> Change:
     """What a request led to when it was carried out, as it stands now."""
+    sessions = Session.objects.in_bulk(earlier["sessions"])
     return Change(
         Course.objects.get(pk=earlier["course"]),
-        tuple(Session.objects.filter(pk__in=earlier["sessions"]).order_by("during__startswith")),
+        tuple(sessions[pk] for pk in earlier["sessions"]),
         writes.findings_of(earlier),
         repeated=True,
     )
@@ -141,7 +141,7 @@ def book_course(
             verdict = replace(verdict, findings=(*judging.second_course(rules), *verdict.findings))
         signed = judging.require_passable(verdict, override, hold=hold)
         if verdict.taken:
-            raise _RowsTaken(verdict.taken)
+            raise RowsTaken(verdict.taken)
         course = Course.objects.create(
             patient=patient,
             site=site,
@@ -181,10 +181,10 @@ def book_course(
         )
 
     try:
-        return _answer(work, weigh, plan_again)
+        return answer(work, weigh, plan_again)
     except _HoldInTheWay:
         expire_holds(now=now, patient=patient)
-        return _answer(work, weigh, plan_again)
+        return answer(work, weigh, plan_again)
 
 
 def add_sessions(
@@ -223,7 +223,7 @@ def add_sessions(
         verdict = weigh(fresh)
         signed = judging.require_passable(verdict, override, hold=fresh.state == CourseState.HELD)
         if verdict.taken:
-            raise _RowsTaken(verdict.taken)
+            raise RowsTaken(verdict.taken)
         sessions = placing.place(fresh, rules, places, verdict.phases)
         placing.renumber(fresh, sessions)
         placing.record(
@@ -254,97 +254,10 @@ def add_sessions(
             now=now,
         )
 
-    return _answer(work, lambda: weigh(Course.objects.get(pk=course.pk)), plan_again, dry_run=dry_run)
+    return answer(work, lambda: weigh(Course.objects.get(pk=course.pk)), plan_again, dry_run=dry_run)
 
 
-def move_session(
-    *,
-    actor: Staff,
-    session: Session,
-    place: Place | Wanted,
-    override: Signature | None = None,
-    dry_run: bool = False,
-    request_id: UUID | None = None,
-    now: datetime,
-) -> Change:
-    """Give a session another time, chair or prescriber; another start has to be confirmed again and is told by mail.
-
-    Locks the days of the course and of the new time, then the patient; what `place` leaves open is read under lock.
-    Findings name sessions by id. Raises Stale when the visit has begun or was freed, and as `book_course`.
-    """
-    permissions.require(actor, Verb.BOOK)
-    course = session.course
-    site, rules = course.site, course.protocol.protocol
-    wanted = Wanted(place.starts_at, place.chair, place.prescriber)
-    asked = {"actor": actor.pk, "session": session.pk, "place": wanted, "override": override, "dry_run": dry_run}
-    once = writes.Once("move", request_id, asked)
-    if earlier := once.done():
-        return repeated(earlier)
-    new_dates = set()
-    if wanted.starts_at is not None:
-        judging.check_start(wanted.starts_at, now)
-        new_dates = {wanted.starts_at.astimezone(site.zone).date()}
-
-    def target(where: Session) -> Place:
-        return judging.in_utc([wanted.over(judging.place_of(where))])[0]
-
-    def weigh() -> Verdict:
-        fresh = Session.objects.select_related("course").get(pk=session.pk)
-        return judging.weigh_move(session=fresh, site=site, protocol=rules, place=target(fresh))
-
-    def work() -> Change:
-        if earlier := once.claim(now):
-            return repeated(earlier)
-        fresh_course, sessions = placing.lock_course(course, now, also=new_dates)
-        fresh = next((mine for mine in sessions if mine.pk == session.pk and mine.state in OPEN), None)
-        if fresh is None:
-            raise Stale(_("This visit has begun, ended or been cancelled; it cannot be moved."))
-        old, new = judging.place_of(fresh), target(fresh)
-        judging.check_places(actor=actor, places=[new], site=site, now=now)
-        if old == new and not fresh.needs_replan:
-            once.remember(course=fresh_course.pk, sessions=[fresh.pk])
-            return Change(fresh_course, (fresh,))
-        verdict = judging.weigh_move(session=fresh, site=site, protocol=rules, place=new)
-        signed = judging.require_passable(verdict, override, hold=fresh_course.state == CourseState.HELD)
-        if verdict.taken:
-            raise _RowsTaken(verdict.taken)
-        placing.move(fresh, rules, new)
-        placing.need_no_time([fresh], by=actor, now=now)
-        placing.renumber(fresh_course, [fresh])
-        moved = {"session": fresh.pk, "from": placing.as_json(old), "to": placing.as_json(new)}
-        placing.record(
-            fresh_course,
-            "moved",
-            by=actor,
-            now=now,
-            sessions=[fresh],
-            findings=verdict.findings,
-            signed=signed,
-            signature=override,
-            moved=[moved],
-        )
-        placing.tell(fresh_course, [fresh], MailKind.CHANGED, now, {"moved": [moved]})
-        ask_for_overrides(fresh_course, by=actor, now=now)
-        once.remember(verdict.findings, course=fresh_course.pk, sessions=[fresh.pk])
-        return Change(fresh_course, (fresh,), verdict.findings)
-
-    def plan_again(rows: Sequence[int]) -> Proposal:
-        return propose(
-            actor=actor,
-            site=site,
-            patient=course.patient,
-            protocol=course.protocol,
-            course=course,
-            count=1,
-            moving=session,
-            earliest=min(new_dates, default=session.local_date),
-            now=now,
-        )
-
-    return _answer(work, weigh, plan_again, dry_run=dry_run)
-
-
-def _answer(
+def answer(
     work: Callable[[], Change],
     weigh: Callable[[], Verdict],
     plan_again: Callable[[Sequence[int]], Proposal],
@@ -354,7 +267,7 @@ def _answer(
     """Commit; rows that were found taken, or that the database refused, are answered with what is possible now."""
     try:
         return writes.commit(work, dry_run=dry_run)
-    except _RowsTaken as error:
+    except RowsTaken as error:
         rows = error.rows
     except IntegrityError as error:
         name = writes.constraint_of(error)

@@ -190,22 +190,20 @@ def weigh_new(
     return Verdict(only_indexes(by_severity(found)), verdict.taken, tuple(phases))
 
 
-def weigh_move(*, session: Session, site: Site, protocol: Protocol, place: Place) -> Verdict:
-    """Judge another place for a session that stands; findings name sessions by id. Five queries."""
-    standing = standing_of(session.patient_id)
-    course = session.course
+def weigh_moves(course: Course, moves: Sequence[tuple[Session, Place]]) -> Verdict:
+    """Judge other places for sessions of a course that stand, all together; findings name sessions by id, `taken` the
+    moves by index. Five queries."""
     verdict = weigh(
-        site=site,
-        protocol=protocol,
-        places=[place],
-        spots=[Spot(session.pk, place.starts_at, Phase(session.phase))],
-        standing=spots_of(standing, course, by_id=True),
-        leaving={session.pk},
+        site=course.site,
+        protocol=course.protocol.protocol,
+        places=[place for _, place in moves],
+        spots=[Spot(session.pk, place.starts_at, Phase(session.phase)) for session, place in moves],
+        standing=spots_of(standing_of(course.patient_id), course, by_id=True),
+        leaving={session.pk for session, _ in moves},
     )
-    found = [
-        finding for finding in course_findings(protocol, course, Phase(session.phase)) if finding.rule == "stopped"
-    ]
-    return Verdict(by_severity([*verdict.findings, *found]), verdict.taken)
+    phase = Phase(moves[0][0].phase)
+    ended = [one for one in course_findings(course.protocol.protocol, course, phase) if one.rule == "stopped"]
+    return Verdict(by_severity([*verdict.findings, *ended]), verdict.taken)
 
 
 def weigh_standing(course: Course, sessions: Sequence[Session]) -> Verdict:

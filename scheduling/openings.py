@@ -15,7 +15,7 @@ from django.db import connection
 
 from clinic.findings import Finding, Level, gettext_noop
 from clinic.models import Chair, Closure, OpeningHours, Site, Staff
-from scheduling.models import Day
+from scheduling.models import Day, Session
 from scheduling.protocols.masks import DayMask, OnShift, build_day
 from scheduling.protocols.types import Place, VisitTimes
 from scheduling.protocols.windows import day_bounds, merge, subtract
@@ -232,10 +232,11 @@ _kept: dict[tuple[int, date], tuple[tuple[object, ...], DayMask]] = {}
 _MOST_KEPT = 2000
 
 
-def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
+def day_masks(site: Site, first: date, last: date, *, leaving: Collection[Session] = ()) -> list[DayMask]:
     """The masks of every date from `first` to `last`, both included. Four queries, four more where days changed.
 
-    Inside a transaction nothing is kept: a version raised there may be rolled back and come again with other content.
+    Sessions in `leaving` are about to give up their time, which is free in these masks. Inside a transaction nothing is
+    kept: a version raised there may be rolled back and come again with other content.
     """
     chairs = tuple(Chair.objects.filter(site=site, active=True).order_by("position", "pk").values_list("pk", flat=True))
     hours = tuple(OpeningHours.objects.filter(site=site).order_by("pk").values_list("weekday", "opens", "closes"))
@@ -249,11 +250,14 @@ def day_masks(site: Site, first: date, last: date) -> list[DayMask]:
     keeping = not connection.in_atomic_block
     kept = {day: _kept.get((site.pk, day)) for day in dates} if keeping else {}
     masks = {day: entry[1] for day, entry in kept.items() if entry is not None and entry[0] == stamps[day]}
+    gone = {session.pk for session in leaving}
+    once = {session.local_date for session in leaving}
     if len(_kept) > _MOST_KEPT:
         _kept.clear()
-    for day, facts in read(site, [day for day in dates if day not in masks]).items():
+    for day, facts in read(site, [day for day in dates if day not in masks or day in once]).items():
+        facts.booked = [booked for booked in facts.booked if booked.session not in gone]
         masks[day] = _mask(facts, chairs)
-        if keeping:
+        if keeping and day not in once:
             _kept[site.pk, day] = (stamps[day], masks[day])
     return [masks[day] for day in dates]
 

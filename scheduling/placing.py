@@ -91,16 +91,28 @@ def place(course: Course, protocol: Protocol, places: Sequence[Place], phases: S
     return Session.objects.bulk_create(sessions)
 
 
-def move(session: Session, protocol: Protocol, where: Place) -> None:
-    """Write other times, chair and prescriber; a start that the patient had confirmed is open again."""
-    if session.state == SessionState.CONFIRMED and session.starts_at != where.starts_at:
-        session.state, session.confirmed_at = SessionState.BOOKED, None
-    times = _times(session.course.site, protocol, where)
-    for name, value in times.items():
-        setattr(session, name, value)
-    session.times_version += 1
-    session.needs_replan = False
-    session.save(update_fields=[*times, "times_version", "needs_replan", "state", "confirmed_at"])
+def move(moves: Sequence[tuple[Session, Place]], protocol: Protocol, now: datetime) -> None:
+    """Write other times, chairs and prescribers; a start that the patient had confirmed is open again.
+
+    Several sessions first give up their times, so that they can take each other's; all are placed in one statement.
+    """
+    if len(moves) > 1:
+        leaving = [session.pk for session, _ in moves]
+        Session.objects.filter(pk__in=leaving).update(state=SessionState.CANCELLED, freed_at=now)
+    written: set[str] = set()
+    for session, where in moves:
+        if session.starts_at != where.starts_at:
+            session.expected_at = None
+            if session.state == SessionState.CONFIRMED:
+                session.state, session.confirmed_at = SessionState.BOOKED, None
+        times = _times(session.course.site, protocol, where)
+        for name, value in times.items():
+            setattr(session, name, value)
+        session.times_version += 1
+        session.needs_replan = False
+        written.update(times)
+    columns = ["times_version", "needs_replan", "state", "confirmed_at", "freed_at", "expected_at", *sorted(written)]
+    Session.objects.bulk_update([session for session, _ in moves], columns)
 
 
 def book(course: Course, sessions: Sequence[Session]) -> None:

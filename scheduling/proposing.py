@@ -64,14 +64,14 @@ def propose(
     earliest: date | None = None,
     wishes: Wishes = _NO_WISHES,
     fixed: Sequence[Place] = (),
-    moving: Session | None = None,
+    moving: Sequence[Session] = (),
     now: datetime,
 ) -> Proposal:
     """Plans of `count` sessions from `earliest` on, `fixed` ones among them; for a running course what it lacks.
 
     Without a course a new one is planned; without a phase the one that comes next; without a count as many as the
-    protocol plans, in maintenance those of three months. `moving` is a session that is to have another time.
-    Raises RoleRefused, and Invalid for fixed places that cannot be meant.
+    protocol plans, in maintenance those of three months. `moving` are sessions of one phase that are to have other
+    times. Raises RoleRefused, and Invalid for fixed places that cannot be meant.
     """
     permissions.require(actor, Verb.BOOK)
     rules = protocol.protocol
@@ -79,7 +79,8 @@ def propose(
     if fixed:
         judging.check_places(actor=actor, places=fixed, site=site, now=now)
     today = now.astimezone(site.zone).date()
-    standing = [session for session in judging.standing_of(patient.pk) if moving is None or session.pk != moving.pk]
+    leaving = {session.pk for session in moving}
+    standing = [session for session in judging.standing_of(patient.pk) if session.pk not in leaving]
     mine = [session for session in standing if course is not None and session.course_id == course.pk]
     # What is added to a course that stands does not begin it, unless somebody asks for that.
     begun = min((session.local_date for session in mine), default=today)
@@ -90,8 +91,10 @@ def propose(
         return Proposal(none=refused)
     in_phase = [session for session in mine if session.phase == wanted]
     targets = _targets(rules, course, wanted, mine, first)
-    if moving is not None:
-        count, targets = 1, [] if wanted is Phase.INITIAL else [max(moving.local_date, first)]
+    if moving:
+        count = len(moving)
+        aimed = sorted(max(session.local_date, first) for session in moving)
+        targets = [] if wanted is Phase.INITIAL else aimed
     elif count is None:
         count = progress.remaining_initial(rules, len(in_phase)) if wanted is Phase.INITIAL else len(targets)
     missing = count - len(fixed)
@@ -164,10 +167,10 @@ def judge(
 
 
 def _phase_wanted(
-    rules: Protocol, course: Course | None, phase: Phase | None, moving: Session | None, mine: Sequence[Standing]
+    rules: Protocol, course: Course | None, phase: Phase | None, moving: Sequence[Session], mine: Sequence[Standing]
 ) -> Phase | None:
-    if moving is not None:
-        return Phase(moving.phase)
+    if moving:
+        return Phase(moving[0].phase)
     if phase is not None:
         return phase
     if course is None:

@@ -127,20 +127,32 @@ class AddIn(RowIn):
         return attrs
 
 
-class MoveIn(serializers.Serializer[Any]):
+class WhereIn(serializers.Serializer[Any]):
     """Where a session goes; what is not given stays as it is."""
 
     starts_at = Instant(required=False)
     chair = Id(required=False)
     prescriber = Id(required=False)
-    override = OverrideIn(allow_null=True, default=None)
-    dry_run = Flag(default=False)
-    request_id = RequestId()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.keys() & {"starts_at", "chair", "prescriber"}:
             raise serializers.ValidationError({"starts_at": [_("Say where the session goes.")]})
         return attrs
+
+
+class AlsoIn(WhereIn):
+    """Another session of the course that moves with it."""
+
+    session = Id()
+
+
+class MoveIn(WhereIn):
+    """Where a session goes, and others of its course that move with it: all or none."""
+
+    also: Any = serializers.ListSerializer(child=AlsoIn(), default=list, max_length=MOST_ROWS)
+    override = OverrideIn(allow_null=True, default=None)
+    dry_run = Flag(default=False)
+    request_id = RequestId()
 
 
 class CancelIn(serializers.Serializer[Any]):

@@ -10,14 +10,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clinic.api import to_json
-from clinic.serializers import ErrorOut, FindingOut, SiteTime
+from clinic.serializers import ErrorOut, FindingOut, RulesOut, SiteTime
 from patients import worklist
 from patients.models import Task, TaskKind
 from scheduling import queries
 from scheduling.booking import Change
+from scheduling.fitting import Cascade
 from scheduling.models import Course, CourseEvent, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
 from scheduling.proposing import Offer
-from scheduling.protocols.types import Phase, Protocol
 
 #: The phases of a visit in their order, and the columns in which each begins and ends.
 _SPANS = {
@@ -49,6 +49,7 @@ class SessionOut(serializers.Serializer[Any]):
     ends_at = SiteTime(site="site")
     chair = serializers.IntegerField(source="chair_id")
     prescriber = serializers.IntegerField(source="prescriber_id")
+    expected_at = SiteTime(site="site", allow_null=True, help_text="When a patient who comes late has said to come.")
     phases = serializers.SerializerMethodField()
 
     @extend_schema_field(VisitPhaseOut(many=True))
@@ -69,6 +70,15 @@ class ChangeOut(SessionOut):
 
     sessions = SessionOut(many=True)
     findings = FindingOut(many=True)
+
+
+class AlsoOut(serializers.Serializer[Any]):
+    """A later session that has to move as well, and where to."""
+
+    session = serializers.IntegerField(source="0.pk")
+    starts_at = SiteTime(source="1.starts_at")
+    chair = serializers.IntegerField(source="1.chair")
+    prescriber = serializers.IntegerField(source="1.prescriber")
 
 
 class OverrideOut(serializers.Serializer[Any]):
@@ -172,6 +182,27 @@ class NoPlanOut(serializers.Serializer[Any]):
         return _(none.text) % dict(none.values)
 
 
+class CascadeOut(serializers.Serializer[Any]):
+    """Which later sessions have to move as well, as `also` takes them, and what the rules say then; `none` says why
+    no such moves help."""
+
+    moves = AlsoOut(many=True)
+    findings = FindingOut(many=True)
+    none = NoPlanOut(allow_null=True)
+
+
+class MovedOut(ChangeOut):
+    """What was moved; a dry run says as well what would have to move with it, null for nothing."""
+
+    cascade = CascadeOut(allow_null=True, required=False)
+
+
+class MoveRefusedOut(RulesOut):
+    """What the rules say against a move; a dry run says as well which later sessions would have to move with it."""
+
+    cascade = CascadeOut(allow_null=True, required=False)
+
+
 class ProposalOut(serializers.Serializer[Any]):
     """Up to three plans, or why there is none."""
 
@@ -191,6 +222,11 @@ def _offer(value: Offer, request: Any) -> Any:
     return PlanOut(
         value, context={"zone": request.clinic_site.zone, "visit": request.clinic_protocol.protocol.visit}
     ).data
+
+
+@to_json.register
+def _cascade(value: Cascade, request: Any) -> Any:
+    return CascadeOut(value, context={"zone": request.clinic_site.zone}).data
 
 
 class BoardPatientOut(serializers.Serializer[Any]):
@@ -284,94 +320,6 @@ class TaskOut(serializers.Serializer[Any]):
     @extend_schema_field(serializers.CharField())
     def get_text(self, task: Task) -> str:
         return worklist.text_of(task)
-
-
-class ProtocolPhaseOut(serializers.Serializer[Any]):
-    """One phase of a protocol: how many sessions, on which days from the first, at which interval in days."""
-
-    phase = serializers.ChoiceField(choices=PhaseChoice.choices)
-    fewest = serializers.IntegerField(allow_null=True)
-    most = serializers.IntegerField(allow_null=True)
-    planned = serializers.IntegerField(allow_null=True)
-    days = serializers.ListField(child=serializers.IntegerField())
-    interval_days = serializers.ListField(child=serializers.IntegerField(), help_text="The shortest and the longest.")
-
-
-class LimitOut(serializers.Serializer[Any]):
-    """A number that a rule compares with; its source begins with D (the source document), C or P."""
-
-    rule = serializers.CharField()
-    value = serializers.IntegerField()
-    hours = serializers.IntegerField(allow_null=True, help_text="Beside the days of gap-min, start to start.")
-    level = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]  # a field
-
-
-class VisitLengthsOut(serializers.Serializer[Any]):
-    """The phases of a visit in minutes."""
-
-    prepare = serializers.IntegerField()
-    give = serializers.IntegerField()
-    monitor = serializers.IntegerField()
-    turn_over = serializers.IntegerField()
-
-
-class ProtocolOut(serializers.Serializer[Any]):
-    """A protocol: how many sessions when, by which limits, and how long a visit is."""
-
-    code = serializers.CharField()
-    version = serializers.IntegerField()
-    name = serializers.CharField()
-    route = serializers.ChoiceField(choices=["iv", "nasal"])
-    phases = ProtocolPhaseOut(many=True)
-    limits = LimitOut(many=True)
-    visit = VisitLengthsOut()
-
-
-class CheckedOut(serializers.Serializer[Any]):
-    """What the rules say to a pattern; `sessions` of a finding are indexes into it."""
-
-    findings = FindingOut(many=True)
-
-
-def protocol_data(protocol: Protocol) -> dict[str, Any]:
-    """A protocol as `ProtocolOut` writes it."""
-    days = protocol.preferred_days
-    phases: list[dict[str, Any]] = [
-        {
-            "phase": Phase.INITIAL,
-            "fewest": protocol.initial_min,
-            "most": protocol.initial_max,
-            "planned": protocol.initial_plan,
-            "days": days,
-            "interval_days": [],
-        }
-    ]
-    if count := protocol.taper_sessions:
-        phases.append(
-            {
-                "phase": Phase.TAPER,
-                "fewest": None,
-                "most": None,
-                "planned": count,
-                "days": [protocol.taper_start + place * protocol.taper_interval for place in range(count)],
-                "interval_days": [protocol.taper_interval] * 2,
-            }
-        )
-    open_ended: dict[str, Any] = {"fewest": None, "most": None, "planned": None, "days": []}
-    phases.append({"phase": Phase.MAINTENANCE, **open_ended, "interval_days": protocol.maintenance_intervals})
-    return {
-        "code": protocol.code,
-        "version": protocol.version,
-        "name": protocol.name,
-        "route": protocol.route,
-        "phases": phases,
-        "limits": [
-            {"rule": rule, "value": limit.value, "hours": limit.hours, "level": limit.level, "source": limit.source}
-            for rule, limit in protocol.limits.items()
-        ],
-        "visit": protocol.visit,
-    }
 
 
 def change_data(change: Change, *, unmade: bool = False) -> dict[str, Any]:

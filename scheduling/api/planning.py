@@ -15,7 +15,8 @@ from clinic.permissions import Verb
 from scheduling import queries
 from scheduling.api.asked import chairs_of, places_of, remember, require_real_times, site_of
 from scheduling.api.inputs import CheckIn, ProposeIn
-from scheduling.api.outputs import CheckedOut, ProposalOut, ProtocolOut, protocol_data
+from scheduling.api.outputs import ProposalOut
+from scheduling.api.protocols import CheckedOut, ProtocolOut, protocol_data
 from scheduling.proposing import propose
 from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Spot, Wishes

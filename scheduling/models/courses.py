@@ -199,7 +199,8 @@ class Session(models.Model):
     """One visit of a course: planned times, from arrival to the chair being free again.
 
     `patient`, `site` and `local_date` repeat what course, chair and start say, so that constraints can use them;
-    the guard refuses rows in which they differ. Only `placing.py` writes the planned times.
+    the guard refuses rows in which they differ. Only `placing.py` writes the planned times. `expected_at` is what a
+    patient who comes late has said on the phone; it changes nothing that is planned.
     """
 
     course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="sessions")
@@ -219,6 +220,7 @@ class Session(models.Model):
     needs_replan = models.BooleanField(default=False, db_default=False)
     confirmed_at = models.DateTimeField(null=True)
     freed_at = models.DateTimeField(null=True)
+    expected_at = models.DateTimeField(null=True)
 
     objects = SessionQuerySet.as_manager()
 
@@ -260,6 +262,10 @@ class Session(models.Model):
             models.CheckConstraint(
                 name="session_confirmed_at",
                 condition=~Q(state=SessionState.CONFIRMED) | Q(confirmed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="session_expected_at",
+                condition=Q(expected_at=None) | Q(during__startswith__lt=F("expected_at")),
             ),
         ]
         indexes = [

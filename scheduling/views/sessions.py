@@ -19,7 +19,7 @@ from clinic.findings import Finding, Level
 from clinic.forms import add_error
 from clinic.http import actor, page
 from clinic.permissions import Verb
-from scheduling import booking, cancelling, confirming, drafts
+from scheduling import booking, cancelling, confirming, drafts, moving
 from scheduling.booking import Offer, SlotTaken
 from scheduling.drafts import Names, Shown
 from scheduling.forms import DayForm, EditForm, ReasonForm, SignForm
@@ -116,7 +116,7 @@ class Move:
                     course=course,
                     count=1,
                     earliest=self._earliest(),
-                    moving=self.session,
+                    moving=[self.session],
                     now=self.now,
                 ).offers
             )
@@ -133,25 +133,25 @@ class Move:
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def move(request: HttpRequest, session_id: int) -> HttpResponse:
     """Give a visit another time: first a look without writing, then the move."""
-    moving = Move(request, _session(session_id), clock.now())
-    if moving.place is None:
-        return moving.render()
+    asked = Move(request, _session(session_id), clock.now())
+    if asked.place is None:
+        return asked.render()
     try:
-        change = booking.move_session(
+        change = moving.move_session(
             actor=actor(request),
-            session=moving.session,
-            place=moving.place,
-            override=sign(request, moving.sign),
-            dry_run=not moving.commits,
-            request_id=request_id_of(request) if moving.commits else None,
-            now=moving.now,
+            session=asked.session,
+            place=asked.place,
+            override=sign(request, asked.sign),
+            dry_run=not asked.commits,
+            request_id=request_id_of(request) if asked.commits else None,
+            now=asked.now,
         )
     except DomainError as error:
-        moving.refused(error)
-        return moving.render()
-    if not moving.commits:
-        moving.findings = change.findings
-        return moving.render()
+        asked.refused(error)
+        return asked.render()
+    if not asked.commits:
+        asked.findings = change.findings
+        return asked.render()
     messages.success(request, _("The visit is moved."))
     return redirect("course", change.course.pk)
 

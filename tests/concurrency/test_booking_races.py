@@ -20,7 +20,7 @@ from django.db import connection
 from clinic.errors import RulesBroken
 from clinic.models import Chair, Shift, Staff
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, roster
+from scheduling import booking, cancelling, moving, roster
 from scheduling.booking import SlotTaken
 from scheduling.models import LIVE, Course, CourseState, Mail, MailKind, ProtocolVersion, Session, SessionState
 from scheduling.protocols.types import Place
@@ -114,7 +114,7 @@ def book(clinic: Clinic, patient: Patient, rules: ProtocolVersion, *places: tupl
 
 def move(clinic: Clinic, session: Session, chair: Chair, at: datetime) -> Act:
     place = Place(at, chair.pk, session.prescriber_id)
-    return lambda: booking.move_session(actor=clinic.desk, session=session, place=place, now=NOW)
+    return lambda: moving.move_session(actor=clinic.desk, session=session, place=place, now=NOW)
 
 
 def assert_nothing_half_done() -> None:

@@ -14,7 +14,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from clinic.errors import Invalid, RequestReused, RoleRefused, RulesBroken, Stale
 from clinic.models import Shift
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, holding
+from scheduling import booking, cancelling, confirming, holding, moving
 from scheduling.booking import Change, Signature, SlotTaken
 from scheduling.models import Course, CourseState, Day, Override, Session, SessionState
 from scheduling.protocols.types import Place, Wanted
@@ -413,7 +413,7 @@ def test_a_moved_session_has_new_times_and_is_one_session_still(clinic: Clinic, 
     session = course.sessions.get(number=2)
     target = Place(local(day(2), "11:00"), clinic.chairs[1].pk, clinic.prescribers[1].pk)
 
-    change = booking.move_session(actor=clinic.desk, session=session, place=target, now=NOW)
+    change = moving.move_session(actor=clinic.desk, session=session, place=target, now=NOW)
 
     session.refresh_from_db()
     assert (session.starts_at, session.chair_id, session.prescriber_id, session.local_date) == (
@@ -430,7 +430,7 @@ def test_a_move_past_another_session_renumbers_both(clinic: Clinic, patient: Pat
     session = course.sessions.get(number=1)
     target = replace(places(clinic, [14])[0], chair=clinic.chairs[2].pk)
 
-    booking.move_session(actor=clinic.desk, session=session, place=target, now=NOW)
+    moving.move_session(actor=clinic.desk, session=session, place=target, now=NOW)
 
     assert list(course.sessions.order_by("during__startswith").values_list("number", flat=True)) == [1, 2, 3, 4]
 
@@ -439,7 +439,7 @@ def test_a_confirmed_start_stays_confirmed_in_another_chair(clinic: Clinic, pati
     course = book(clinic, patient, places(clinic)).course
     session = confirming.confirm_session(actor=clinic.desk, session=course.sessions.get(number=1), now=NOW).sessions[0]
 
-    moved = booking.move_session(
+    moved = moving.move_session(
         actor=clinic.desk, session=session, place=Wanted(chair=clinic.chairs[3].pk), now=NOW
     ).sessions[0]
 
@@ -448,9 +448,9 @@ def test_a_confirmed_start_stays_confirmed_in_another_chair(clinic: Clinic, pati
 
 def test_what_a_move_does_not_name_stays_as_it_is_by_then(clinic: Clinic, patient: Patient) -> None:
     seen = book(clinic, patient, places(clinic)).course.sessions.get(number=1)
-    booking.move_session(actor=clinic.desk, session=seen, place=Wanted(chair=clinic.chairs[3].pk), now=NOW)
+    moving.move_session(actor=clinic.desk, session=seen, place=Wanted(chair=clinic.chairs[3].pk), now=NOW)
 
-    booking.move_session(actor=clinic.desk, session=seen, place=Wanted(starts_at=local(day(0), "10:00")), now=NOW)
+    moving.move_session(actor=clinic.desk, session=seen, place=Wanted(starts_at=local(day(0), "10:00")), now=NOW)
 
     seen.refresh_from_db()
     assert (seen.starts_at, seen.chair_id) == (local(day(0), "10:00"), clinic.chairs[3].pk)
@@ -462,11 +462,11 @@ def test_less_of_a_breach_that_was_passed_over_is_not_asked_about_and_more_of_it
     course = book(clinic, patient, places(clinic, (0, 3, 7, 10, 14, 22)), override=signature(clinic, "span-max")).course
     first, last = course.sessions.get(number=1), course.sessions.get(number=6)
 
-    less = booking.move_session(
+    less = moving.move_session(
         actor=clinic.desk, session=first, place=Wanted(starts_at=local(day(1))), dry_run=True, now=NOW
     )
     with pytest.raises(RulesBroken) as more:
-        booking.move_session(actor=clinic.desk, session=last, place=Wanted(starts_at=local(day(23))), now=NOW)
+        moving.move_session(actor=clinic.desk, session=last, place=Wanted(starts_at=local(day(23))), now=NOW)
 
     assert [finding.rule for finding in less.findings] == []
     assert [finding.rule for finding in more.value.findings] == ["span-max", "gap-max"]
@@ -501,7 +501,7 @@ def test_a_hold_that_has_run_out_takes_no_more_sessions(clinic: Clinic, patient:
 def test_a_held_course_moved_into_the_rules_asks_nobody_any_more(clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient, places(clinic, (0, 3, 7, 10, 14, 22)), hold=True).course
 
-    booking.move_session(
+    moving.move_session(
         actor=clinic.desk, session=course.sessions.get(number=6), place=places(clinic, [17])[0], now=NOW
     )
 
@@ -535,7 +535,7 @@ def test_a_move_asks_for_the_confirmation_again(clinic: Clinic, patient: Patient
     session = confirming.confirm_session(actor=clinic.desk, session=course.sessions.get(number=1), now=NOW).sessions[0]
     assert session.state == SessionState.CONFIRMED
 
-    moved = booking.move_session(
+    moved = moving.move_session(
         actor=clinic.desk, session=session, place=places(clinic, [0], "10:00", chair=3)[0], now=NOW
     ).sessions[0]
 
@@ -545,7 +545,7 @@ def test_a_move_asks_for_the_confirmation_again(clinic: Clinic, patient: Patient
 def test_a_move_within_its_own_time_is_possible(clinic: Clinic, patient: Patient) -> None:
     session = book(clinic, patient, places(clinic)).course.sessions.get(number=1)
 
-    change = booking.move_session(actor=clinic.desk, session=session, place=places(clinic, [0], "09:30")[0], now=NOW)
+    change = moving.move_session(actor=clinic.desk, session=session, place=places(clinic, [0], "09:30")[0], now=NOW)
 
     assert change.sessions[0].starts_at == local(day(0), "09:30")
 
@@ -555,7 +555,7 @@ def test_a_move_that_breaks_a_gap_names_the_sessions_by_id(clinic: Clinic, patie
     first, second = course.sessions.order_by("number")[:2]
 
     with pytest.raises(RulesBroken) as refusal:
-        booking.move_session(actor=clinic.desk, session=second, place=places(clinic, [1])[0], now=NOW)
+        moving.move_session(actor=clinic.desk, session=second, place=places(clinic, [1])[0], now=NOW)
 
     assert [(finding.rule, finding.sessions) for finding in refusal.value.findings] == [
         ("gap-min", (first.pk, second.pk))
@@ -568,7 +568,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(clinic: Clinic, pat
     before = list(Session.objects.order_by("pk").values())
     versions = list(Day.objects.order_by("pk").values())
 
-    change = booking.move_session(
+    change = moving.move_session(
         actor=clinic.desk,
         session=session,
         place=places(clinic, [24])[0],
@@ -589,7 +589,7 @@ def test_what_has_begun_or_was_cancelled_cannot_be_moved(clinic: Clinic, patient
     cancelling.cancel_session(actor=clinic.desk, session=session, reason="Ill", now=NOW)
 
     with pytest.raises(Stale):
-        booking.move_session(actor=clinic.desk, session=session, place=places(clinic, [20])[0], now=NOW)
+        moving.move_session(actor=clinic.desk, session=session, place=places(clinic, [20])[0], now=NOW)
 
 
 def test_a_move_onto_a_taken_time_offers_others_and_changes_nothing(clinic: Clinic, patient: Patient) -> None:
@@ -597,7 +597,7 @@ def test_a_move_onto_a_taken_time_offers_others_and_changes_nothing(clinic: Clin
     session = book(clinic, patient, places(clinic)).course.sessions.get(number=2)
 
     with pytest.raises(SlotTaken) as refusal:
-        booking.move_session(actor=clinic.desk, session=session, place=places(clinic, [2])[0], now=NOW)
+        moving.move_session(actor=clinic.desk, session=session, place=places(clinic, [2])[0], now=NOW)
 
     assert refusal.value.taken == (0,)
     assert [len(plan.sessions) for plan in refusal.value.plans] != []

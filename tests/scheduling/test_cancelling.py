@@ -9,7 +9,7 @@ import pytest
 
 from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, holding, roster
+from scheduling import booking, cancelling, confirming, deciding, holding, moving, roster
 from scheduling.booking import Signature
 from scheduling.models import Course, CourseState, Override, Session, SessionState
 from scheduling.protocols.types import Place
@@ -76,7 +76,7 @@ def test_a_cancellation_says_at_once_when_the_minimum_is_out_of_reach(clinic: Cl
     cancelling.cancel_session(actor=clinic.desk, session=second, reason="Ill", now=NOW)
     late = Place(local(MONDAY + timedelta(days=22)), clinic.chairs[1].pk, clinic.prescriber.pk)
     third = course.sessions.filter(state=SessionState.BOOKED).order_by("-during__startswith")[0]
-    change = booking.move_session(actor=clinic.desk, session=third, place=late, now=NOW)
+    change = moving.move_session(actor=clinic.desk, session=third, place=late, now=NOW)
 
     assert "reach" in [finding.rule for finding in change.findings]
     assert first.state == SessionState.BOOKED

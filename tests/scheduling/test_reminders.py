@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, reminders
+from scheduling import booking, cancelling, moving, reminders
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
@@ -89,7 +89,7 @@ def test_a_held_course_says_nothing(clinic: Clinic) -> None:
 def test_a_move_withdraws_the_reminders_and_queues_new_ones(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
     second = sessions_of(course)[1]
-    booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
 
     assert mails(course, WITHDRAWN) == [
         ("booked", None, NOW),
@@ -108,7 +108,7 @@ def test_another_chair_at_the_same_time_is_no_news(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
     before = mails(course)
     second = sessions_of(course)[1]
-    booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4), chair=1), now=NOW)
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4), chair=1), now=NOW)
     assert mails(course) == before
 
 

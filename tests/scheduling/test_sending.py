@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from clinic.local import places
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, reminders, roster
+from scheduling import booking, cancelling, moving, reminders, roster
 from scheduling.models import Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols.types import Place
 from tests.factories import (
@@ -144,7 +144,7 @@ def test_a_move_is_told_once_and_raises_the_sequence_of_the_same_entry(clinic: C
     course = book(clinic)
     reminders.send_batch(now=NOW)
     second = course.sessions.get(number=2)
-    booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
     reminders.send_batch(now=NOW)
     reminders.send_batch(now=start(2))  # when the old reminder was due; the new one is sent instead
 
@@ -178,7 +178,7 @@ def test_what_happened_while_the_server_was_down_is_told_in_one_mail(clinic: Cli
     Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
     second, third = course.sessions.get(number=2), course.sessions.get(number=3)
     for clock in ("10:00", "11:00"):
-        booking.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4, clock)), now=NOW)
+        moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4, clock)), now=NOW)
         reminders.send_batch(now=NOW)
     cancelling.cancel_session(actor=clinic.desk, session=third, reason="Ill", now=NOW)
     with unreachable.running():
@@ -473,7 +473,7 @@ def test_a_booking_does_not_wait_for_a_mail_that_is_on_its_way(clinic: Clinic, s
     while not server.tried:
         time.sleep(0.01)
     begin = time.monotonic()
-    booking.move_session(
+    moving.move_session(
         actor=clinic.desk, session=course.sessions.get(number=2), place=place(clinic, start(3)), now=NOW
     )
     assert (time.monotonic() - begin < 0.5, drain.done()) == (True, False)

@@ -16,7 +16,7 @@ from clinic.local.demo.house import House
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, placing
+from scheduling import booking, cancelling, confirming, deciding, moving, placing
 from scheduling.booking import Signature
 from scheduling.models import (
     FREED,
@@ -232,7 +232,7 @@ class Teller:
         """The patient asked for another time of the day; the mail about it goes out when the worker starts."""
         session = Session.objects.filter(course=course).select_related("course__site").latest("during")
         place = self.diary.on(session.local_date, self.rules.visit, self.usual + 1)
-        booking.move_session(actor=self.house.desk, session=session, place=place, now=self.now)
+        moving.move_session(actor=self.house.desk, session=session, place=place, now=self.now)
 
     def _mail_comes_back(self, course: Course) -> None:
         mail = Mail.objects.get(course=course, kind=MailKind.BOOKED)

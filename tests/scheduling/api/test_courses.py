@@ -64,6 +64,7 @@ def test_a_course_is_booked_and_answered_whole(desk: Api, clinic: Clinic, patien
         "ends_at": shown(day(0), "12:20"),
         "chair": clinic.chairs[0].pk,
         "prescriber": clinic.prescriber.pk,
+        "expected_at": None,
         "phases": [
             {"phase": "prepare", "starts_at": shown(day(0), "09:00"), "ends_at": shown(day(0), "09:30")},
             {"phase": "give", "starts_at": shown(day(0), "09:30"), "ends_at": shown(day(0), "10:10")},

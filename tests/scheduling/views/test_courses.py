@@ -56,7 +56,7 @@ def test_it_says_what_the_rules_find_and_who_passed_over_what(
 
     assert [found.text for found in panel(answer, "visits").all(".finding")] == [
         (
-            "OVERRIDE · gap-min · 1 day, 24 h "
+            "OVERRIDE · gap 1 day, 24 h "
             "Sessions 1 and 2 are 1 day apart; at least 2 calendar days and 40 hours are required."
         )
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Reverse
 from django.utils.translation import gettext_lazy as _
+
+from patients import names
 
 
 class Patient(models.Model):
@@ -31,7 +33,7 @@ class Patient(models.Model):
         verbose_name_plural = _("patients")
         indexes = [
             models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="patient_last_name"),
-            models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="patient_first_name"),
+            GinIndex(names.vector(), name="patient_names", fastupdate=False),
             models.Index(OpClass("phone_digits", name="text_pattern_ops"), name="patient_phone"),
             models.Index(OpClass(Reverse("phone_digits"), name="text_pattern_ops"), name="patient_phone_end"),
             models.Index(fields=["birth_date"], name="patient_birth_date"),

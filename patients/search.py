@@ -6,63 +6,114 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
+from typing import Any
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower, Reverse
 from django.db.models.lookups import StartsWith
 
 from patients.models import Patient
+from patients.names import Named
 from patients.registering import digits
 
 #: Nobody's name, date and number are longer; what is longer finds nobody.
 LONGEST = 200
 
-#: Fewer digits are in every phone number.
-FEWEST_DIGITS = 3
+#: Fewer letters and digits say too little to search while somebody types.
+FEWEST = 3
 
 _DATE = re.compile(
-    r"""\b(?:
-        \d{4}-\d{1,2}-\d{1,2} | \d{1,2}[/.-]\d{1,2}[/.-]\d{4}
-        | \d{1,2}\.?\s+[^\W\d]{3,9}\.?,?\s+\d{4} | [^\W\d]{3,9}\.?\s+\d{1,2},?\s+\d{4}
+    r"""(?<!\w)(?:
+        \d{4}-\d{1,2}-\d{1,2} | \d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})
+        | \d{1,2}\.?\s+(?:de\s+)?[^\W\d]{3,10}\.?,?\s+(?:de\s+)?\d{4} | [^\W\d]{3,10}\.?\s+\d{1,2},?\s+\d{4}
     )(?!\w)""",
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"[+(]?\d[\d\s()./+-]*")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MOST_WORDS = 6
+_MONTHS = (
+    ("jan", "ene"), ("feb",), ("mar",), ("apr", "abr"), ("may",), ("jun",),
+    ("jul",), ("aug", "ago"), ("sep", "set"), ("oct",), ("nov",), ("dec", "dic"),
+)  # fmt: skip
+_MOST_WORDS = 8
 
 
 def search(text: str) -> QuerySet[Patient]:
     """The patients that the text means, by family name; for an empty text all of them, the newest first.
 
-    Names are found by their beginning, in either order; a birth date in the usual spellings (1980-05-17, 5/17/1980,
-    17.05.1980, 17 May 1980, May 17, 1980), also beside a name; a phone number by its first or last digits; a record
-    number by its beginning. Each way uses an index.
+    Names are found by the beginning of any of their parts, accents and case aside, in any order; before a comma stands
+    the family name. A birth date in the usual spellings (1980-05-17, 5/17/1980, 17.05.80, 17 May 1980, May 17, 1980),
+    also beside a name; a phone number by its first or last digits; a record number by its beginning. Each way uses an
+    index.
     """
     text = " ".join(text.split())
     if not text:
         return Patient.objects.order_by("-pk")
-    patients = Patient.objects.order_by(Lower("last_name"), Lower("first_name"), "pk")
+    patients = Patient.objects.order_by(*_by_name(text))
     if len(text) > LONGEST or "\x00" in text:
         return patients.none()
     if found := _DATE.search(text):
-        rest = f"{text[: found.start()]} {text[found.end() :]}".strip(" ,;")
+        rest = _beside(text, found)
         born = Q(birth_date__in=birth_dates(found.group()))
         return patients.filter(born & _named(rest) if rest else born)
     ways = Q(record_number__startswith=text.upper())
-    if _NUMBER.fullmatch(text) and len(number := digits(text)) >= FEWEST_DIGITS:
+    if _NUMBER.fullmatch(text) and len(number := digits(text)) >= FEWEST:
         ways |= Q(phone_digits__startswith=number) | Q(StartsWith(Reverse("phone_digits"), Value(number[::-1])))
         ways |= Q(birth_date__in=birth_dates(text))
     return patients.filter(ways | _named(text))
 
 
+def search_among(text: str, most: int) -> QuerySet[Patient]:
+    """As `search`, among at most so many: those that the database finds first. For what has to be quick, however many
+    there are: the beginning of every phone number finds everybody."""
+    found = search(text)
+    return found.filter(pk__in=found.order_by().values("pk")[:most])
+
+
+def says_enough(text: str) -> bool:
+    """Whether it is worth searching while somebody types."""
+    return sum(map(str.isalnum, text)) >= FEWEST
+
+
+def parts(text: str) -> dict[str, str]:
+    """What somebody searched for, as the fields of a new patient: names, birth date and phone, where it holds them.
+
+    Before a comma stands the family name; without one it is the last word. A date that can mean two stays out.
+    """
+    text = " ".join(text.split())
+    known = {}
+    if found := _DATE.search(text):
+        text, dates = _beside(text, found), birth_dates(found.group())
+        if len(dates) == 1:
+            known["birth_date"] = dates[0].isoformat()
+    if _NUMBER.fullmatch(text):
+        return known | {"phone": text}
+    last, comma, first = (part.strip() for part in text.partition(","))
+    if not comma:
+        first, _, last = text.rpartition(" ")
+    return known | {name: _capital(value) for name, value in (("last_name", last), ("first_name", first)) if value}
+
+
+def _capital(name: str) -> str:
+    """What was typed without a capital gets those of a name; what has one stays as it is."""
+    return name.title() if name.islower() else name
+
+
+def _beside(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}".strip(" ,;")
+
+
+def _by_name(text: str) -> list[Any]:
+    """First whose family name begins like this, then by family name."""
+    return [StartsWith(Lower("last_name"), Lower(Value(text))).desc(), Lower("last_name"), Lower("first_name"), "pk"]
+
+
 def birth_dates(text: str) -> list[date]:
-    """The dates that a spelling can mean; of 4/5/1980 both. A month may be written in English."""
+    """The dates that a spelling can mean; of 4/5/1980 both, of 5/17/80 both centuries. A month may be written in
+    English or Spanish."""
     words = re.findall(r"[^\W\d]+", text.lower())
     match [int(number) for number in re.findall(r"\d+", text)]:
         case [day, year] if words:
-            month = next((place for place, name in enumerate(_MONTHS, start=1) if words[0].startswith(name)), 0)
-            tries = [(year, month, day)]
+            tries = [(year, _month(words), day)]
         case [_]:
             tries = _compact(text)
         case [year, month, day] if year > 31:
@@ -87,24 +138,21 @@ def _compact(text: str) -> list[tuple[int, int, int]]:
     ]
 
 
+def _month(words: list[str]) -> int:
+    """Its number, 0 for a word that is none."""
+    word = next((word for word in words if word != "de"), "")
+    return next((place for place, names in enumerate(_MONTHS, start=1) if word.startswith(names)), 0)
+
+
 def _dates(year: int, month: int, day: int) -> Iterator[date]:
-    with suppress(ValueError, OverflowError):
-        yield date(year, month, day)
+    for full in (1900 + year, 2000 + year) if year < 100 else (year,):
+        with suppress(ValueError, OverflowError):
+            yield date(full, month, day)
 
 
 def _named(text: str) -> Q:
-    """Last and first name begin with the words, split at any place and in either order; before a comma is the last."""
+    """Every word begins a name; those before a comma begin a family name, those after it a first name."""
     last, comma, first = text.partition(",")
     if comma:
-        return _begins("last_name", last.strip()) & _begins("first_name", first.strip())
-    words = text.split(" ")[:_MOST_WORDS]
-    ways = Q()
-    for place in range(len(words)):
-        one, other = " ".join(words[:place]), " ".join(words[place:])
-        ways |= _begins("last_name", one) & _begins("first_name", other)
-        ways |= _begins("last_name", other) & _begins("first_name", one)
-    return ways
-
-
-def _begins(field: str, text: str) -> Q:
-    return Q(StartsWith(Lower(F(field)), Lower(Value(text)))) if text else Q()
+        return (Q(Named(last, "A")) if last.strip() else Q()) & (Q(Named(first, "B")) if first.strip() else Q())
+    return Q(Named(" ".join(text.split()[:_MOST_WORDS])))

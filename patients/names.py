@@ -1,0 +1,64 @@
+"""How names are compared: words without case and accents, made by functions in the database, so that an index over
+them follows every writer and nothing else has to be kept.
+
+"Vance-Okonkwo, José" is found by the beginning of any of its parts: van, okon, jose. An apostrophe joins and parts:
+"O'Brien" is found by obrien, by o'br and by brien. A hundred letters of a word count, for no index takes longer ones.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.search import SearchVectorField
+from django.db.models import BooleanField, F, Func, Value
+
+#: The statements that create or replace them, in their order, for a migration's RunSQL. What changes here needs a new
+#: migration that runs it and builds the index `patient_names` anew. The bodies are bound when they are created, not
+#: when they run: a restored dump, whose search path is empty, finds the functions within functions.
+CREATE = r"""
+CREATE OR REPLACE FUNCTION name_words(a_name text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- Letters that are no base letter with an accent are spelt out; then accents, case and punctuation go.
+RETURN array_remove(regexp_split_to_array(lower(regexp_replace(normalize(
+    replace(replace(replace(replace(
+        translate(a_name, 'øØłŁđĐðÐħĦı''’‘ʼ`´', 'oOlLdDdDhHi'), 'ß', 'ss'), 'æ', 'ae'), 'Æ', 'ae'), 'œ', 'oe'),
+    NFKD), '[\u0300-\u036f]', '', 'g')), '[[:space:][:punct:]\\‐-―·]+'), '');
+
+CREATE OR REPLACE FUNCTION name_vector(a_last text, a_first text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- The family name's words weigh A, the first name's B; each name joined and parted at its apostrophes.
+RETURN (
+    SELECT coalesce(string_agg('''' || left(word, 100) || ''':1' || weight, ' '), '')::tsvector
+    FROM (VALUES (a_last, 'A'), (a_first, 'B')) AS names (name, weight),
+         unnest(name_words(name) || name_words(translate(name, '''’‘ʼ`´', '      '))) AS word
+);
+
+CREATE OR REPLACE FUNCTION name_query(a_text text, a_weights text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- Each word as the beginning of one; NULL, which finds nobody, where the text has none.
+RETURN (
+    SELECT string_agg('''' || left(word, 100) || ''':*' || a_weights, ' & ')::tsquery
+    FROM unnest(name_words(a_text)) AS word
+);
+"""
+
+DROP = """
+DROP FUNCTION IF EXISTS name_query(text, text);
+DROP FUNCTION IF EXISTS name_vector(text, text);
+DROP FUNCTION IF EXISTS name_words(text);
+"""
+
+
+class Named(Func):
+    """A condition: every word of `text` begins one of a patient's names. With `weights` "A" one of the family names,
+    with "B" one of the first names."""
+
+    template = "%(expressions)s"
+    arg_joiner = " @@ "
+    output_field = BooleanField()
+
+    def __init__(self, text: str, weights: str = "") -> None:
+        super().__init__(vector(), Func(Value(text), Value(weights), function="name_query"))
+
+
+def vector() -> Func:
+    """The words of a patient's names, as the index has them."""
+    return Func(F("last_name"), F("first_name"), function="name_vector", output_field=SearchVectorField())

@@ -29,7 +29,12 @@ def beat_is_alive() -> None:
 def report(name: str) -> None:
     """Leave a sign of life, which fades; without Redis there is none, and nobody stops working for that."""
     with contextlib.suppress(RedisError):
-        cache.set(f"alive:{name}", 1, ALIVE_SECONDS)
+        cache.set_many({f"alive:{name}": 1, f"alive:{name}:{socket.gethostname()}": 1}, ALIVE_SECONDS)
+
+
+def lives_here(name: str) -> bool:
+    """Whether the worker or beat of this very machine or container has reported; raises RedisError without Redis."""
+    return f"alive:{name}:{socket.gethostname()}" in cache
 
 
 def missing() -> list[str]:

@@ -5,6 +5,7 @@ import socket
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -67,3 +68,23 @@ def test_redis_is_missed(client: Client, mail_server: socket.socket, settings: L
 
 def test_nobody_writes_to_it(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
+
+
+def test_a_container_asks_for_its_own_worker_or_beat_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    cache.set("alive:worker:another-container", 1)
+    with pytest.raises(CommandError) as missed:
+        call_command("alive", "worker")
+    health.worker_is_alive()
+    call_command("alive", "worker")
+
+    assert (str(missed.value), capsys.readouterr().out) == (
+        f"The worker of {socket.gethostname()} has not reported for 20 seconds.",
+        f"The worker of {socket.gethostname()} is alive.\n",
+    )
+
+
+def test_without_redis_nobody_can_tell_who_is_alive(settings: LazySettings) -> None:
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": "unix:///nowhere/redis.sock"}}
+    with pytest.raises(CommandError) as missed:
+        call_command("alive", "beat")
+    assert str(missed.value) == "Redis does not answer."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import OperationalError, connection
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client, RequestFactory
 
 from clinic import outage
@@ -46,7 +46,7 @@ def cut() -> None:
 CALM = (503, ["The clinic's data cannot be reached right now."], "10", "no-store")
 
 
-def answer(response: HttpResponse) -> tuple[int, list[str], str, str]:
+def answer(response: HttpResponseBase) -> tuple[int, list[str], str, str]:
     return response.status_code, says(response, "h1"), response["Retry-After"], response["Cache-Control"]
 
 

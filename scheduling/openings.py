@@ -212,7 +212,7 @@ def _read_opening(site: Site, days: dict[date, DayFacts], bounds: dict[date, Int
     )
     for day, facts in days.items():
         facts.opening = [
-            (_instant(day, opens, facts.zone), _instant(day, closes, facts.zone))
+            (instant(day, opens, facts.zone), instant(day, closes, facts.zone))
             for opens, closes in hours.get(day.weekday(), [])
         ]
         touching = [row for row in closures if row[1] < bounds[day][1] and row[2] > bounds[day][0]]
@@ -220,7 +220,7 @@ def _read_opening(site: Site, days: dict[date, DayFacts], bounds: dict[date, Int
         facts.outages = [(chair, (start, end)) for chair, start, end in touching if chair is not None]
 
 
-def _instant(day: date, at: time, zone: tzinfo) -> datetime:
+def instant(day: date, at: time, zone: tzinfo) -> datetime:
     """A local time as an instant; one in the spring gap is read by the offset before it, so a day still opens."""
     return datetime.combine(day, at, zone).astimezone(UTC)
 

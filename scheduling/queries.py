@@ -1,167 +1,28 @@
-"""What the screens show: one read for each, with the same number of queries however much there is to show.
+"""What the screens show, the board apart (`board.py`): one read for each, with the same number of queries however much
+there is to show.
 
 Pages and interface show the same values. Nothing here writes or locks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 
-from django.db.models import DateField, DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from clinic.findings import Finding
-from clinic.models import Chair, Closure, Site, Staff
 from patients.models import Patient, Task
-from scheduling import openings
 from scheduling.models import (
     Course,
     CourseState,
-    Day,
     Mail,
     PhaseChoice,
     ProtocolVersion,
     Session,
-    SessionState,
 )
 from scheduling.protocols import spacing
 from scheduling.protocols.types import Phase, Protocol, Spot
-from scheduling.protocols.windows import day_bounds
-
-# The day board
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What is to be done next about a visit: `arrival`, `dose`, `dose-end` or `discharge`, at its planned time."""
-
-    what: str
-    at: datetime
-    overdue: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A session on the board, with its patient and prescriber, and what is due about it."""
-
-    session: Session
-    due: tuple[Due, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ChairDay:
-    """A chair and its visits in order of time."""
-
-    chair: Chair
-    visits: tuple[Visit, ...]
-
-    @property
-    def sessions(self) -> list[Session]:
-        return [visit.session for visit in self.visits]
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """One date of a site. `opening` are the hours in which it treats, closures taken off; `closed`: it has none.
-
-    `version` was read first: a board that is out of date while it is read knows an older version, never a newer one.
-    """
-
-    site: Site
-    date: date
-    now: datetime
-    version: int
-    opening: tuple[openings.Interval, ...]
-    closures: tuple[Closure, ...]
-    chairs: tuple[ChairDay, ...]
-
-    @property
-    def closed(self) -> bool:
-        return not self.opening
-
-    @property
-    def visits(self) -> Iterator[Visit]:
-        for row in self.chairs:
-            yield from row.visits
-
-
-@dataclass(frozen=True, slots=True)
-class SiteDay:
-    """A site, a date of its calendar and how often that date has changed."""
-
-    site: Site
-    date: date
-    version: int
-
-
-def site_day(*, actor: Staff, site: int | None = None, day: date | None = None, now: datetime) -> SiteDay | None:
-    """The version of a date: today's without `day`, at the actor's first site by name without `site`. One query.
-
-    None when the actor does not work at that site, or at any.
-    """
-    sites = actor.sites.all() if site is None else actor.sites.filter(pk=site)
-    local = Func(F("time_zone"), Value(now, DateTimeField()), function="timezone", output_field=DateTimeField())
-    wanted = Value(day, DateField()) if day else Cast(local, DateField())
-    version = Day.objects.filter(site=OuterRef("pk"), date=OuterRef("wanted")).values("version")
-    found = sites.annotate(wanted=wanted, version=Coalesce(Subquery(version), 0)).order_by("name").first()
-    return SiteDay(found, found.wanted, found.version) if found else None
-
-
-def board(today: SiteDay, *, now: datetime) -> Board:
-    """What every chair of a site does on a date. Five queries, beside the one of `site_day`."""
-    site, day = today.site, today.date
-    start, end = day_bounds(day, site.zone)
-    closures = Closure.objects.filter(site=site, during__startswith__lt=end, during__endswith__gt=start)
-    visits: dict[int, list[Visit]] = {}
-    sessions = Session.objects.filter(site=site, local_date=day).live().in_order()
-    for session in sessions.select_related("patient", "prescriber", "course"):
-        session.site = site
-        visits.setdefault(session.chair_id, []).append(Visit(session, due(session, now)))
-    chairs = Chair.objects.filter(Q(active=True) | Q(pk__in=visits), site=site).order_by("position", "name")
-    return Board(
-        site=site,
-        date=day,
-        now=now,
-        version=today.version,
-        opening=tuple(_open(site, [day])[day]),
-        closures=tuple(closures.select_related("chair").order_by("during__startswith", "pk")),
-        chairs=tuple(ChairDay(chair, tuple(visits.get(chair.pk, ()))) for chair in chairs),
-    )
-
-
-#: What is due about a visit in each of the states in which something is.
-_DUE: Mapping[str, tuple[str, str]] = {
-    SessionState.HELD: ("arrival", "starts_at"),
-    SessionState.BOOKED: ("arrival", "starts_at"),
-    SessionState.CONFIRMED: ("arrival", "starts_at"),
-    SessionState.CHECKED_IN: ("dose", "dose_starts_at"),
-    SessionState.GIVING: ("dose-end", "dose_ends_at"),
-    SessionState.MONITORING: ("discharge", "discharge_at"),
-    SessionState.READY: ("discharge", "discharge_at"),
-}
-
-
-def due(session: Session, now: datetime) -> tuple[Due, ...]:
-    """What is to be done next about a visit, by its planned times; nothing once it is over."""
-    if session.state not in _DUE:
-        return ()
-    what, at = _DUE[session.state]
-    moment: datetime = getattr(session, at)
-    return (Due(what, moment, overdue=moment < now),)
-
-
-def next_open_day(site: Site, after: date, *, days: int = 60) -> date | None:
-    """The first date after `after` on which the site treats, None within so many days. Two queries."""
-    ahead = [after + timedelta(days=number) for number in range(1, days + 1)]
-    return next((day for day, hours in _open(site, ahead).items() if hours), None)
-
-
-def _open(site: Site, dates: Sequence[date]) -> dict[date, list[openings.Interval]]:
-    """Opening hours less closures of these dates, in their order. Two queries: no place, so no shifts or bookings."""
-    return {day: facts.open for day, facts in openings.read(site, dates, places=()).items()}
-
 
 # Courses
 

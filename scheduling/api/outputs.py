@@ -13,7 +13,7 @@ from clinic.api import to_json
 from clinic.serializers import ErrorOut, FindingOut, RulesOut, SiteTime
 from patients import worklist
 from patients.models import Task, TaskKind
-from scheduling import queries
+from scheduling import board
 from scheduling.booking import Change
 from scheduling.fitting import Cascade
 from scheduling.models import Course, CourseEvent, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
@@ -255,7 +255,7 @@ class VisitOut(SessionOut):
         zone = session.site.zone
         return [
             {"what": due.what, "at": due.at.astimezone(zone).isoformat(), "overdue": due.overdue}
-            for due in queries.due(session, self.context["now"])
+            for due in board.due(session, self.context["now"])
         ]
 
 

@@ -19,12 +19,13 @@ from clinic.permissions import Verb
 from clinic.serializers import Day
 from patients import worklist as lines
 from patients.models import Task
+from scheduling import board as today
 from scheduling import queries
 from scheduling.api.asked import carry_out_once, site_of
 from scheduling.api.inputs import ConfirmIn
 from scheduling.api.outputs import BoardOut, BoardVersionOut, ReminderOut, TaskOut
+from scheduling.board import SiteDay
 from scheduling.models import Mail, MailState
-from scheduling.queries import SiteDay
 
 
 class BoardQuery(serializers.Serializer[Any]):
@@ -51,7 +52,7 @@ class ReminderFilters(FilterSet):
 def board(request: Request) -> Response:
     """What every chair of a site does on a date, and what is due next."""
     now = clock.now()
-    shown = queries.board(_site_day(request), now=now)
+    shown = today.board(_site_day(request), now=now)
     return Response(BoardOut(shown, context={"zone": shown.site.zone, "now": now}).data)
 
 
@@ -64,7 +65,7 @@ def board_version(request: Request) -> Response:
 
 def _site_day(request: Request) -> SiteDay:
     given = validated(BoardQuery, request.query_params)
-    found = queries.site_day(actor=actor(request), site=given.get("site"), day=given.get("date"), now=clock.now())
+    found = today.site_day(actor=actor(request), site=given.get("site"), day=given.get("date"), now=clock.now())
     if found is None:
         raise Invalid.at("site", _("You do not work at this site."))
     return found

@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from clinic.findings import Finding, Level
 from clinic.models import Closure, Site
 from scheduling import wording
+from scheduling.board import Board
 from scheduling.models import CourseEvent, CourseState, Mail, MailState, Session, SessionState
 from scheduling.protocols.types import NoPlan, VisitShape
 from scheduling.protocols.windows import day_bounds
-from scheduling.queries import Board
 
 register = template.Library()
 

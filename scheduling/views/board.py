@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from clinic import clock
 from clinic.http import actor, page, site_of
 from clinic.permissions import Verb
-from scheduling import queries
+from scheduling import board as reads
 from scheduling.forms import DayForm
 
 
@@ -21,10 +21,10 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
     if "date" in request.GET and picked.is_valid():
         return redirect("board-day", picked.cleaned_data["date"])
     now, site = clock.now(), site_of(request)
-    today = queries.site_day(actor=actor(request), site=site.pk, day=day, now=now)
+    today = reads.site_day(actor=actor(request), site=site.pk, day=day, now=now)
     if today is None:
         raise Http404
-    shown = queries.board(today, now=now)
+    shown = reads.board(today, now=now)
     context = {
         "section": "board",
         "site": site,
@@ -34,6 +34,6 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
         "today": now.astimezone(site.zone).date(),
         "previous": today.date - timedelta(days=1),
         "next": today.date + timedelta(days=1),
-        "next_open": queries.next_open_day(site, today.date) if shown.closed else None,
+        "next_open": shown.next_open if shown.closed else None,
     }
     return render(request, "board.html", context)

@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 from clinic.local.demo import fill, house, people
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
 from patients.models import Patient, Task
-from scheduling import queries
+from scheduling import board
 from scheduling.models import Course, Mail, MailState, ProtocolVersion, Session
 from scheduling.protocols import library, spacing
 from scheduling.protocols.types import Phase, Spot
@@ -163,11 +163,11 @@ class TestTheClinic:
         assert Mail.objects.filter(state=MailState.SENT, kind="two-hours").count() > 30
 
     def test_shows_a_board_with_every_visit_of_today_that_takes_place(self) -> None:
-        today = queries.site_day(actor=Staff.objects.get(username="desk"), now=MONDAY_NOON)
+        today = board.site_day(actor=Staff.objects.get(username="desk"), now=MONDAY_NOON)
         assert today is not None
-        board = queries.board(today, now=MONDAY_NOON)
-        assert len(board.chairs) == 6
-        assert len(list(board.visits)) == sum(self.today().values()) - 2
+        shown = board.board(today, now=MONDAY_NOON)
+        assert len(shown.chairs) == 6
+        assert len(list(shown.visits)) == sum(self.today().values()) - 2
 
     def test_passes_over_a_rule_only_where_a_prescriber_signed(self) -> None:
         broken = {}

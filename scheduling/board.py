@@ -1,0 +1,233 @@
+"""What the day board shows: one date of a site, read with the same number of queries however much there is to show.
+
+Page and interface show the same values. Nothing here writes or locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
+from scheduling import openings
+from scheduling.models import FREED, Day, Session, SessionState
+from scheduling.openings import Booked, DayFacts
+from scheduling.protocols.masks import OnShift
+from scheduling.protocols.windows import day_bounds, subtract
+
+#: How far the next open day is looked for.
+LOOK_AHEAD = timedelta(days=60)
+
+Date = date  # in a class that has a field of that name
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be done next about a visit: `arrival`, `dose`, `dose-end` or `discharge`, at its planned time."""
+
+    what: str
+    at: datetime
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A session on the board, with its patient and prescriber, and what is due about it."""
+
+    session: Session
+    due: tuple[Due, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChairDay:
+    """A chair and its visits in order of time."""
+
+    chair: Chair
+    visits: tuple[Visit, ...]
+
+    @property
+    def sessions(self) -> list[Session]:
+        return [visit.session for visit in self.visits]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One date of a site. `facts` are its hours, outages, shifts and bookings; `freed` the sessions that will not take
+    place in their time, `shifts` those of prescribers and nurses with their people.
+
+    `version` was read first: a board that is out of date while it is read knows an older version, never a newer one.
+    `never_open`: the site has no opening hours on any weekday. `next_open` is the first date after this one on which it
+    treats, None when there is none within LOOK_AHEAD.
+    """
+
+    site: Site
+    date: date
+    now: datetime
+    version: int
+    facts: DayFacts
+    closures: tuple[Closure, ...]
+    chairs: tuple[ChairDay, ...]
+    freed: tuple[Session, ...]
+    shifts: tuple[Shift, ...]
+    never_open: bool
+    next_open: Date | None
+
+    @property
+    def opening(self) -> tuple[openings.Interval, ...]:
+        """The hours in which it treats, closures taken off."""
+        return tuple(self.facts.open)
+
+    @property
+    def closed(self) -> bool:
+        return not self.facts.open
+
+    @property
+    def visits(self) -> Iterator[Visit]:
+        for row in self.chairs:
+            yield from row.visits
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDay:
+    """A site, a date of its calendar and how often that date has changed."""
+
+    site: Site
+    date: date
+    version: int
+
+
+def site_day(*, actor: Staff, site: int | None = None, day: date | None = None, now: datetime) -> SiteDay | None:
+    """The version of a date: today's without `day`, at the actor's first site by name without `site`. One query.
+
+    None when the actor does not work at that site, or at any.
+    """
+    sites = actor.sites.all() if site is None else actor.sites.filter(pk=site)
+    local = Func(F("time_zone"), Value(now, DateTimeField()), function="timezone", output_field=DateTimeField())
+    wanted = Value(day, DateField()) if day else Cast(local, DateField())
+    version = Day.objects.filter(site=OuterRef("pk"), date=OuterRef("wanted")).values("version")
+    found = sites.annotate(wanted=wanted, version=Coalesce(Subquery(version), 0)).order_by("name").first()
+    return SiteDay(found, found.wanted, found.version) if found else None
+
+
+def board(today: SiteDay, *, now: datetime) -> Board:
+    """What every chair of a site does on a date. Five queries, beside the one of `site_day`."""
+    site, day = today.site, today.date
+    bounds = day_bounds(day, site.zone)
+    hours = list(OpeningHours.objects.filter(site=site))
+    ahead = Closure.objects.filter(site=site, during__startswith__lt=bounds[1] + LOOK_AHEAD)
+    closures = list(
+        ahead.filter(during__endswith__gt=bounds[0]).select_related("chair").order_by("during__startswith", "pk")
+    )
+    facts = _hours(site, day, hours, closures)
+    visits: dict[int, list[Visit]] = {}
+    freed = []
+    for session in _sessions(site, day):
+        session.site = site
+        if session.state in FREED:
+            freed.append(session)
+            continue
+        visits.setdefault(session.chair_id, []).append(Visit(session, due(session, now)))
+        facts.booked.append(_booked(session))
+    shifts = list(_shifts(site, bounds))
+    facts.shifts = [
+        OnShift(shift.staff_id, shift.during.lower, shift.during.upper, shift.patients_at_once)
+        for shift in shifts
+        if shift.staff.is_prescriber
+    ]
+    chairs = Chair.objects.filter(Q(active=True) | Q(pk__in=visits), site=site).order_by("position", "name")
+    return Board(
+        site=site,
+        date=day,
+        now=now,
+        version=today.version,
+        facts=facts,
+        closures=tuple(closure for closure in closures if closure.during.lower < bounds[1]),
+        chairs=tuple(ChairDay(chair, tuple(visits.get(chair.pk, ()))) for chair in chairs),
+        freed=tuple(freed),
+        shifts=tuple(shifts),
+        never_open=not hours,
+        next_open=_next_open(site, day, hours, closures),
+    )
+
+
+#: What is due about a visit in each of the states in which something is.
+_DUE: Mapping[str, tuple[str, str]] = {
+    SessionState.HELD: ("arrival", "starts_at"),
+    SessionState.BOOKED: ("arrival", "starts_at"),
+    SessionState.CONFIRMED: ("arrival", "starts_at"),
+    SessionState.CHECKED_IN: ("dose", "dose_starts_at"),
+    SessionState.GIVING: ("dose-end", "dose_ends_at"),
+    SessionState.MONITORING: ("discharge", "discharge_at"),
+    SessionState.READY: ("discharge", "discharge_at"),
+}
+
+
+def due(session: Session, now: datetime) -> tuple[Due, ...]:
+    """What is to be done next about a visit, by its planned times; nothing once it is over."""
+    if session.state not in _DUE:
+        return ()
+    what, at = _DUE[session.state]
+    moment: datetime = getattr(session, at)
+    return (Due(what, moment, overdue=moment < now),)
+
+
+def _sessions(site: Site, day: date) -> QuerySet[Session]:
+    """Every session of the date, by start, with what is named beside it: `route` of its protocol, and `of`, how many
+    visits stand in the same phase of its course."""
+    same_phase = Session.objects.filter(course=OuterRef("course"), phase=OuterRef("phase")).live()
+    found = Session.objects.filter(site=site, local_date=day).in_order()
+    return found.select_related("patient", "prescriber", "course").annotate(
+        route=KeyTextTransform("route", "course__protocol__data"),
+        of=Subquery(same_phase.values("phase").annotate(of=Count("pk")).values("of")),
+    )
+
+
+def _shifts(site: Site, bounds: openings.Interval) -> QuerySet[Shift]:
+    """The shifts that touch the date, of prescribers and nurses who work here, in the order of their names."""
+    found = Shift.objects.filter(
+        Q(staff__is_prescriber=True) | Q(staff__role=Role.NURSE),
+        site=site,
+        staff__is_active=True,
+        staff__sites=site,
+        during__startswith__lt=bounds[1],
+        during__startswith__gt=bounds[0] - timedelta(days=1),  # constraint shift_within_a_day; an index serves it
+        during__endswith__gt=bounds[0],
+    )
+    return found.select_related("staff").order_by("staff__last_name", "staff", "during__startswith")
+
+
+def _booked(session: Session) -> Booked:
+    return Booked(
+        session.pk,
+        session.chair_id,
+        session.prescriber_id,
+        session.starts_at,
+        session.ends_at,
+        session.dose_starts_at,
+        session.discharge_at,
+    )
+
+
+def _hours(site: Site, day: date, hours: list[OpeningHours], closures: list[Closure]) -> DayFacts:
+    """Hours and outages of the date; neither shifts nor bookings."""
+    zone = site.zone
+    start, end = day_bounds(day, zone)
+    touching = [closure for closure in closures if closure.during.lower < end and closure.during.upper > start]
+    opening = [
+        (openings.instant(day, row.opens, zone), openings.instant(day, row.closes, zone))
+        for row in hours
+        if row.weekday == day.weekday()
+    ]
+    closed = [(row.during.lower, row.during.upper) for row in touching if row.chair_id is None]
+    outages = [(row.chair_id, (row.during.lower, row.during.upper)) for row in touching if row.chair_id is not None]
+    return DayFacts(day, zone, opening=opening, open=subtract(opening, closed), outages=outages)
+
+
+def _next_open(site: Site, day: date, hours: list[OpeningHours], closures: list[Closure]) -> date | None:
+    ahead = (day + timedelta(days=number) for number in range(1, LOOK_AHEAD.days + 1))
+    return next((later for later in ahead if _hours(site, later, hours, closures).open), None)

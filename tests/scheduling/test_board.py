@@ -1,0 +1,153 @@
+"""What the day board reads: what it holds, and in how many queries."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clinic.models import OpeningHours
+from scheduling import board
+from scheduling.board import Due, SiteDay
+from scheduling.models import Course, Day, Session, SessionState
+from tests.factories import (
+    MONDAY,
+    NOW,
+    Clinic,
+    ClosureFactory,
+    CourseFactory,
+    SessionFactory,
+    StaffFactory,
+    local,
+    make_clinic,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return make_clinic()
+
+
+def session(clinic: Clinic, course: Course, day: int, **more: Any) -> Session:
+    """A session at nine, so many days after MONDAY, in the first chair with the first prescriber."""
+    known = {
+        "chair": clinic.chairs[0],
+        "prescriber": clinic.prescriber,
+        "starts_at": local(MONDAY + timedelta(days=day)),
+    }
+    return SessionFactory.create(course=course, **{**known, **more})
+
+
+@pytest.mark.parametrize(
+    ("state", "what", "clock"),
+    [
+        (SessionState.HELD, "arrival", "09:00"),
+        (SessionState.BOOKED, "arrival", "09:00"),
+        (SessionState.CONFIRMED, "arrival", "09:00"),
+        (SessionState.CHECKED_IN, "dose", "09:30"),
+        (SessionState.GIVING, "dose-end", "10:10"),
+        (SessionState.MONITORING, "discharge", "12:10"),
+        (SessionState.READY, "discharge", "12:10"),
+    ],
+)
+def test_what_is_due_follows_from_the_state(state: SessionState, what: str, clock: str, clinic: Clinic) -> None:
+    visit = session(clinic, CourseFactory.create(site=clinic.site), 0, state=state)
+    at = local(MONDAY, clock)
+
+    assert board.due(visit, at) == (Due(what, at, overdue=False),)
+    assert board.due(visit, at + timedelta(seconds=1)) == (Due(what, at, overdue=True),)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [state for state in SessionState if state.value in "discharged cancelled no-show not-dosed left-early expired"],
+)
+def test_nothing_is_due_once_a_visit_is_over(state: SessionState, clinic: Clinic) -> None:
+    visit = session(clinic, CourseFactory.create(site=clinic.site), 0, state=state)
+
+    assert board.due(visit, NOW) == ()
+
+
+def test_a_day_of_a_site_is_found_in_one_query(clinic: Clinic) -> None:
+    tuesday = MONDAY + timedelta(days=1)
+    Day.objects.update_or_create(site=clinic.site, date=tuesday, defaults={"version": 7})
+    with CaptureQueriesContext(connection) as taken:
+        found = board.site_day(actor=clinic.desk, day=tuesday, now=NOW)
+
+    assert (found, len(taken)) == (SiteDay(clinic.site, tuesday, 7), 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"),
+    [
+        ("America/New_York", date(2027, 2, 1)),
+        ("Pacific/Kiritimati", date(2027, 2, 2)),
+        ("Pacific/Apia", date(2027, 2, 2)),
+    ],
+)
+def test_today_is_the_sites(zone: str, today: date) -> None:
+    clinic = make_clinic(chairs=1, prescribers=1, weeks=1, zone=zone)
+    found = board.site_day(actor=clinic.desk, now=NOW)
+
+    assert found is not None
+    assert found.date == today
+
+
+def test_a_site_at_which_one_does_not_work_is_not_shown(clinic: Clinic) -> None:
+    stranger = StaffFactory.create()
+
+    assert board.site_day(actor=stranger, now=NOW) is None
+    assert board.site_day(actor=stranger, site=clinic.site.pk, now=NOW) is None
+
+
+def shown_of(clinic: Clinic, day: date = MONDAY) -> board.Board:
+    found = board.site_day(actor=clinic.desk, day=day, now=NOW)
+    assert found is not None
+    return board.board(found, now=NOW)
+
+
+def test_the_board_holds_what_is_in_the_chairs_and_nothing_else(clinic: Clinic) -> None:
+    late = session(clinic, CourseFactory.create(site=clinic.site), 0, starts_at=local(MONDAY, "13:00"))
+    early = session(clinic, CourseFactory.create(site=clinic.site), 0, state=SessionState.DISCHARGED)
+    session(clinic, CourseFactory.create(site=clinic.site), 0, state=SessionState.CANCELLED)
+    session(clinic, CourseFactory.create(site=clinic.site), 1)
+
+    shown = shown_of(clinic)
+    assert [(row.chair, row.sessions) for row in shown.chairs] == [
+        (chair, [early, late] if chair == clinic.chairs[0] else []) for chair in clinic.chairs
+    ]
+    assert [visit.session for visit in shown.visits] == [early, late]
+
+
+def test_a_chair_out_of_use_is_shown_while_it_has_visits(clinic: Clinic) -> None:
+    session(clinic, CourseFactory.create(site=clinic.site), 0)
+    for chair in clinic.chairs[:2]:
+        chair.active = False
+        chair.save(update_fields=["active"])
+
+    assert [row.chair for row in shown_of(clinic).chairs] == [clinic.chairs[0], *clinic.chairs[2:]]
+
+
+def test_the_hours_of_a_day_are_those_that_closures_leave(clinic: Clinic) -> None:
+    OpeningHours.objects.create(site=clinic.site, weekday=0, opens="19:00", closes="20:00")
+    noon = ClosureFactory.create(site=clinic.site, during=(local(MONDAY, "12:00"), local(MONDAY, "13:00")))
+    broken = ClosureFactory.create(site=clinic.site, chair=clinic.chairs[0])
+
+    shown = shown_of(clinic)
+    assert sorted(shown.opening) == [
+        (local(MONDAY, "08:00"), local(MONDAY, "12:00")),
+        (local(MONDAY, "13:00"), local(MONDAY, "18:00")),
+        (local(MONDAY, "19:00"), local(MONDAY, "20:00")),
+    ]
+    assert (set(shown.closures), shown.closed) == ({noon, broken}, False)
+
+
+def test_the_next_open_day_passes_over_weekends_and_closures(clinic: Clinic) -> None:
+    ClosureFactory.create(site=clinic.site, day=MONDAY + timedelta(days=7), days=2)
+
+    assert shown_of(clinic, MONDAY + timedelta(days=4)).next_open == MONDAY + timedelta(days=9)

@@ -7,7 +7,8 @@ written by the verbs of `scheduling/roster.py`, under their locks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 from zoneinfo import available_timezones
 
 from django import forms
@@ -18,11 +19,12 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic import clock, permissions, signin
+from clinic import clock, door, permissions, signin
 from clinic.errors import DomainError
 from clinic.http import actor
 from clinic.models import Chair, OpeningHours, Role, Shift, Site, Staff
@@ -31,6 +33,7 @@ from scheduling import privacy, roster
 from scheduling.roster import Hours
 
 Row = TypeVar("Row", bound=Model)
+AdminView = TypeVar("AdminView", bound=Callable[..., HttpResponseBase])
 
 
 def may_set_up(request: HttpRequest) -> bool:
@@ -47,6 +50,18 @@ class SetUp(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return may_set_up(request)
+
+    def admin_view(self, view: AdminView, cacheable: bool = False) -> AdminView:
+        """Like Django's; what is sent by somebody who is not signed in any more is kept."""
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method == "POST" and not request.user.is_authenticated:
+                return door.to_sign_in(request)
+            return guarded(request, *args, **kwargs)
+
+        return cast("AdminView", inner)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Lead to the clinic's sign-in page; refuse those who are signed in in another role."""
@@ -147,7 +162,7 @@ class StaffAdmin(SetUpAdmin[Staff], UserAdmin[Staff]):
     filter_horizontal = ["sites"]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
-        (gettext_lazy("Person"), {"fields": ["title", "first_name", "last_name", "email"]}),
+        (gettext_lazy("Person"), {"fields": ["title", "first_name", "last_name", "email", "language"]}),
         (gettext_lazy("Work"), {"fields": ["role", "is_prescriber", "patients_at_once", "sites", "is_active"]}),
     ]
     add_fieldsets = [

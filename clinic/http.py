@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
-from urllib.parse import urlsplit
 
-from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
-from django.urls import Resolver404, resolve
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-from clinic import permissions
+from clinic import door, permissions
 from clinic.findings import Finding
 from clinic.models import Site, Staff
 from clinic.permissions import ANYBODY, Verb
@@ -53,8 +48,8 @@ def site_of(request: HttpRequest) -> Site:
 def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:
     """Let a page answer these methods to those whose role allows the verb: `@page(GET=Verb.SEE, POST=Verb.BOOK)`.
 
-    Whoever is not signed in is led to the sign-in page and back; another role gets 403, another method 405. HEAD goes
-    with GET.
+    Whoever is not signed in is led to the sign-in page and back, with what they had typed; another role gets 403,
+    another method 405. HEAD goes with GET.
     """
 
     def decorate(view: PageView[P]) -> PageView[P]:
@@ -66,7 +61,7 @@ def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:
             verb = methods[method]
             if verb is not ANYBODY:
                 if not request.user.is_authenticated:
-                    return _to_sign_in(request)
+                    return door.to_sign_in(request)
                 if not permissions.allowed(actor(request), verb):
                     raise PermissionDenied(_("Your role does not allow this."))
             return view(request, *args, **kwargs)
@@ -74,31 +69,6 @@ def page(**methods: Verb | None) -> Callable[[PageView[P]], PageView[P]]:
         return permissions.declare(**methods)(guarded)
 
     return decorate
-
-
-def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    """After signing in, a page comes back; a part of one, or a form that was sent, to the page that holds it."""
-    if request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
-        here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]  # likewise
-        return HttpResponseClientRedirect(redirect_to_login(here).url)
-    if request.method in ("GET", "HEAD"):
-        return redirect_to_login(request.get_full_path())
-    messages.warning(request, _("What you sent last was not carried out."))
-    return redirect_to_login(_holding(request))
-
-
-def _holding(request: HttpRequest) -> str:
-    """The page that holds the form which was sent: at the same address, or where the browser says it comes from."""
-    source = request.headers.get("Referer", "")
-    ours = url_has_allowed_host_and_scheme(source, allowed_hosts={request.get_host()})
-    for path in (request.path, urlsplit(source).path if ours else ""):
-        try:
-            access = permissions.access_of(resolve(path).func)
-        except Resolver404:
-            continue
-        if access and "GET" in access:
-            return path
-    return "/"
 
 
 def go(request: HttpRequest, to: str, *args: object) -> HttpResponse:

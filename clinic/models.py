@@ -56,6 +56,20 @@ class Role(models.TextChoices):
     MANAGER = "manager", _("Manager")
 
 
+class Language(models.TextChoices):
+    """In which language somebody reads; each is named in itself, for whoever cannot read the others."""
+
+    BROWSER = "", _("As the browser")
+    ENGLISH = "en", "English"
+    SPANISH = "es", "Español"
+
+
+class Appearance(models.TextChoices):
+    SYSTEM = "system", _("As the system")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+
 def validate_time_zone(name: str) -> None:
     """Raise ValidationError unless the name is a zone of the tz database."""
     if name not in available_timezones():
@@ -104,6 +118,10 @@ class Staff(AbstractUser):
     )
     sites = models.ManyToManyField(Site, verbose_name=_("sites"), related_name="staff")
 
+    language = models.CharField(_("language"), max_length=2, choices=Language, blank=True, default=Language.BROWSER)
+    appearance = models.CharField(_("appearance"), max_length=6, choices=Appearance, default=Appearance.SYSTEM)
+    single_keys = models.BooleanField(_("keys without Ctrl"), default=True)
+
     REQUIRED_FIELDS = ["role"]
 
     class Meta:
@@ -114,6 +132,8 @@ class Staff(AbstractUser):
                 name="staff_prescriber_is_clinician", condition=Q(is_prescriber=False) | Q(role=Role.CLINICIAN)
             ),
             models.CheckConstraint(name="staff_role", condition=Q(role__in=Role.values)),
+            models.CheckConstraint(name="staff_language", condition=Q(language__in=Language.values)),
+            models.CheckConstraint(name="staff_appearance", condition=Q(appearance__in=Appearance.values)),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,12 @@ class IdleTimeoutMiddleware:
         return self.get_response(request)
 
 
+def seconds_left(request: HttpRequest) -> int:
+    """How long the session lasts at least if nobody works in it from now on."""
+    renewed = request.session.get("minute", int(time.time()) // 60) * 60
+    return max(0, int(renewed + settings.SESSION_COOKIE_AGE - time.time()))
+
+
 def client_ip(request: HttpRequest) -> str:
     """Where a request comes from; behind our proxy, the address that the proxy itself has seen."""
     direct = str(request.META.get("REMOTE_ADDR", ""))  # a request that Django makes up itself has none

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "clinic.sessions.IdleTimeoutMiddleware",
+    "clinic.languages.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -178,6 +179,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "clinic.sessions.client_ip"
 AXES_LOCKOUT_CALLABLE = "clinic.signin.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "kept"]  # what is typed stays out of the record of failed tries
 
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 15) * 60  # renewed by clinic.sessions.IdleTimeoutMiddleware
 SESSION_EXPIRE_AT_BROWSER_CLOSE = False
@@ -186,6 +188,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "clinic.door.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # What browsers are told

@@ -1,4 +1,4 @@
-"""Signing in and out, the password, and who is not let in for a while."""
+"""Signing in and out, the password, the preferences, and who is not let in for a while."""
 
 from __future__ import annotations
 
@@ -7,74 +7,28 @@ from datetime import timedelta
 from typing import Any
 
 from axes.models import AccessAttempt
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.core.exceptions import ValidationError
+from django.contrib.auth.forms import PasswordChangeForm
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from clinic.door import KEPT, WORKED_HERE, Kept, SignInForm, resume_page, safe_next, sign_in_page
+from clinic.forms import PreferencesForm
 from clinic.http import actor, page, sites_of
+from clinic.languages import language_of
 from clinic.models import Staff
 from clinic.permissions import ANYBODY, Verb, allowed, declare
-from clinic.sessions import client_ip
-
-#: A cookie that says only that somebody has worked here and not signed out: the page can then name the idle time-out.
-WORKED_HERE = "worked_here"
-
-
-class SignInForm(AuthenticationForm):
-    """Name and password; a refusal says how many tries are left."""
-
-    error_messages = {
-        "invalid_login": gettext_lazy("Name and password do not match."),
-        "inactive": gettext_lazy("Name and password do not match."),
-    }
-
-    username = forms.CharField(
-        label=gettext_lazy("User name"),
-        max_length=150,
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
-    )
-    password = forms.CharField(
-        label=gettext_lazy("Password"),
-        max_length=500,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-
-    def get_invalid_login_error(self) -> ValidationError:
-        """One sentence for a wrong name and a wrong password, and what the next tries lead to."""
-        failures = getattr(self.request, "axes_failures_since_start", None)
-        left = settings.AXES_FAILURE_LIMIT - failures if failures else 0
-        if left < 1:
-            return super().get_invalid_login_error()
-        wait = int(settings.AXES_COOLOFF_TIME.total_seconds()) // 60
-        tries = ngettext("%(count)d try left", "%(count)d tries left", left) % {"count": left}
-        pause = ngettext("%(count)d minute's wait", "%(count)d minutes' wait", wait) % {"count": wait}
-        return ValidationError(
-            _("Name and password do not match. %(tries)s, then %(pause)s.") % {"tries": tries, "pause": pause},
-            code="invalid_login",
-        )
-
-
-def safe_next(request: HttpRequest) -> str:
-    """Where to go after signing in: the page that was asked for, if it is one of ours."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    secure = request.is_secure()
-    if url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=secure):
-        return target
-    return str(settings.LOGIN_REDIRECT_URL)
+from clinic.sessions import client_ip, seconds_left
 
 
 def _first_page(request: HttpRequest, staff: Staff) -> str:
@@ -85,23 +39,25 @@ def _first_page(request: HttpRequest, staff: Staff) -> str:
     return to
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", KEPT)
 @never_cache
 @declare(GET=ANYBODY, POST=ANYBODY)
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Sign in and go back to the page that was asked for."""
+    """Sign in and go back to the page that was asked for, or to what had been typed."""
     if request.method != "POST" and request.user.is_authenticated:
         return redirect(safe_next(request))
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        login(request, form.get_user())
-        response = redirect(_first_page(request, form.get_user()))
-        response.set_cookie(
-            WORKED_HERE, "1", max_age=timedelta(hours=12), httponly=True, secure=request.is_secure(), samesite="Lax"
-        )
-        return response
-    return _door(request, form)
+    kept = Kept.sealed(request.POST.get(KEPT, ""))
+    if not form.is_valid():
+        return sign_in_page(request, form, kept=kept, status=422 if form.is_bound else 200)
+    login(request, form.get_user())
+    translation.activate(language_of(request))  # the request came in the language of nobody
+    response = resume_page(request, kept) if kept else redirect(_first_page(request, form.get_user()))
+    response.set_cookie(
+        WORKED_HERE, "1", max_age=timedelta(hours=12), httponly=True, secure=request.is_secure(), samesite="Lax"
+    )
+    return response
 
 
 @declare(POST=ANYBODY)
@@ -127,6 +83,29 @@ def change_password(request: HttpRequest) -> HttpResponse:
     return render(request, "change_password.html", {"form": form}, status=422 if form.is_bound else 200)
 
 
+@page(GET=Verb.SEE, POST=Verb.SEE)
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Choose language, appearance and keys for oneself."""
+    form = PreferencesForm(request.POST if request.method == "POST" else None, instance=actor(request))
+    if form.is_valid():
+        form.store()
+        with translation.override(language_of(request)):  # the language that was chosen just now
+            messages.success(request, _("Your preferences are saved."))
+        return redirect("preferences")
+    return render(request, "preferences.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@never_cache
+@page(GET=Verb.SEE)
+def session(request: HttpRequest) -> HttpResponse:
+    """Whose session it is, how many seconds it lasts at least, and the token for the forms of pages that are open.
+
+    Asking renews the session, as every request does that does not say `X-Background`.
+    """
+    answer = {"staff": actor(request).pk, "seconds": seconds_left(request), "token": get_token(request)}
+    return JsonResponse(answer)
+
+
 @page(POST=Verb.SEE)
 def choose_site(request: HttpRequest) -> HttpResponse:
     """Work at another of one's sites from now on."""
@@ -148,9 +127,8 @@ def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[s
     if request.path.startswith("/api/"):
         answer: HttpResponse = JsonResponse({"code": "locked_out", "message": sentence})
     else:
-        form = SignInForm(request)
-        form.fields["username"].initial = request.POST.get("username", "")
-        answer = _door(request, form, sentence)
+        form = SignInForm(request, initial={"username": request.POST.get("username", "")})
+        answer = sign_in_page(request, form, kept=Kept.sealed(request.POST.get(KEPT, "")), refusal=sentence)
     answer.status_code = 429
     answer["Retry-After"] = str(60 * wait)
     return answer
@@ -181,14 +159,3 @@ def signs(request: HttpRequest, staff: Staff, password: str) -> bool:
     }
     bare.method, bare.path = "POST", request.path
     return authenticate(bare, username=staff.username, password=password) == staff
-
-
-def _door(request: HttpRequest, form: SignInForm, refusal: str = "") -> HttpResponse:
-    idle = request.COOKIES.get(WORKED_HERE) and "next" in request.GET and not form.is_bound
-    context = {
-        "form": form,
-        "refusal": refusal,
-        "next": request.POST.get("next") or request.GET.get("next") or "",
-        "idle_minutes": settings.SESSION_COOKIE_AGE // 60 if idle else None,
-    }
-    return render(request, "sign_in.html", context, status=422 if form.is_bound else 200)

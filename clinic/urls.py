@@ -10,6 +10,8 @@ urlpatterns = [
     path("healthz", declare(GET=ANYBODY)(health.healthz), name="healthz"),
     path("sign-in/", signin.sign_in, name="sign-in"),
     path("sign-out/", signin.sign_out, name="sign-out"),
+    path("session/", signin.session, name="session"),
+    path("preferences/", signin.preferences, name="preferences"),
     path("password/", signin.change_password, name="change-password"),
     path("site/", signin.choose_site, name="choose-site"),
     path("admin/", set_up.urls),

@@ -24,6 +24,7 @@ NAMES = (
     "droplet",
     "droplet-off",
     "edit",
+    "eye",
     "heart-rate-monitor",
     "hourglass",
     "info-circle",

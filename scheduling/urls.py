@@ -4,13 +4,17 @@ from django.conf import settings
 from django.urls import path, register_converter
 
 from clinic.converters import DateConverter
-from scheduling.views import board, courses, new_course, sessions, sink, worklist
+from scheduling.views import board, calendar, courses, new_course, sessions, sink, worklist
 
 register_converter(DateConverter, "date")
 
 urlpatterns = [
     path("", board.board, name="board"),
     path("board/<date:day>/", board.board, name="board-day"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/<date:day>/", calendar.calendar, name="calendar-day"),
+    path("calendar/<date:day>/version/", calendar.version, name="calendar-version"),
+    path("calendar/<date:day>/starts/<int:session_id>/", calendar.starts, name="calendar-starts"),
     path("patients/<int:patient_id>/course/new/", new_course.new_course, name="new-course"),
     path("courses/<int:course_id>/", courses.course, name="course"),
     path("courses/<int:course_id>/add/", new_course.add_sessions, name="course-add"),

@@ -25,7 +25,14 @@ FLOORS = (
     ("scheduling.placing",),
     ("scheduling.judging", "scheduling.reminders", "scheduling.writes", "scheduling.days"),
     ("scheduling.letters", "scheduling.checks"),
-    ("scheduling.emails", "scheduling.calendars", "scheduling.queries", "scheduling.board", "scheduling.openings"),
+    (
+        "scheduling.emails",
+        "scheduling.calendars",
+        "scheduling.queries",
+        "scheduling.board",
+        "scheduling.weeks",
+        "scheduling.openings",
+    ),
     ("scheduling.models",),
     ("scheduling.protocols",),
 )

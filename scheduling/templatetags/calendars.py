@@ -1,0 +1,68 @@
+"""What the calendar's table says: hundreds of visits, so their list is put together here and not by a template each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduling.models import PhaseChoice
+from scheduling.weeks import Column, Visit
+
+register = template.Library()
+
+
+@register.simple_tag
+def day_note(column: Column, today: date) -> str:
+    """What a date's head says beside it: how many visits, or why there are none; and whether it is today."""
+    if column.closed and column.reasons:
+        note = _("closed, %(reason)s") % {"reason": ", ".join(column.reasons)}
+    elif column.closed:
+        note = _("closed")
+    else:
+        note = ngettext("%(count)s visit", "%(count)s visits", column.visits) % {"count": column.visits}
+    return _("today · %(note)s") % {"note": note} if column.date == today else note
+
+
+@register.simple_tag
+def visit_list(visits: Sequence[Visit], by: str, names: Mapping[int, str], *, may_move: bool) -> SafeString:
+    """The visits of a cell in order of time: a link to each course, and to where it is moved.
+
+    `names` are of what the rows do not say: prescribers' initials, or chairs.
+    """
+    if not visits:
+        return SafeString("")
+    course, move = (reverse(name, args=[0]).removesuffix("0/") for name in ("course", "session-move"))
+    rows = (
+        (
+            f"{course}{visit.course}/",
+            clock(visit),
+            f"{visit.family}, {visit.first}",
+            format_html(' <a href="{}">{}</a>', f"{move}{visit.session}/", _("Move"))
+            if may_move and visit.movable
+            else "",
+            ", ".join(_facts(visit, names[visit.prescriber if by == "chair" else visit.chair])),
+        )
+        for visit in visits
+    )
+    return format_html("<ol>{}</ol>", format_html_join("", '<li><a href="{}">{} {}</a>{} <small>{}</small></li>', rows))
+
+
+def clock(visit: Visit) -> str:
+    """When it starts, on the site's clocks: "09:00"."""
+    return f"{visit.start // 60:02}:{visit.start % 60:02}"
+
+
+def _facts(visit: Visit, beside: str) -> Iterator[str]:
+    yield str(visit.state.label)
+    if visit.phase == PhaseChoice.INITIAL:
+        yield _("%(number)s of %(of)s") % {"number": visit.number, "of": visit.of}
+    yield beside
+    if visit.needs_replan:
+        yield _("needs a new time")

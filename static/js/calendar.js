@@ -1,0 +1,607 @@
+// The calendar: draws what the page carries, keeps up with the clinic, and gives a visit another place by mouse or by
+// keyboard. Dropping commits nothing: the panel that opens is the server's, and so is the judgement.
+//
+// Every time in here is one of the site's clocks, in minutes since midnight: the browser's own zone has no part in it.
+// The policy allows no inline styles; what is placed to scale is placed by the style objects of elements.
+
+(() => {
+  const root = document.getElementById("calendar");
+  const drawn = document.getElementById("drawn");
+  if (!drawn) return;
+  const text = root.dataset;
+  const panel = document.getElementById("panel");
+  const body = document.getElementById("panel-body");
+  const pill = document.getElementById("moving");
+  const wide = matchMedia("(min-width: 761px)");
+  const POLL = 4000;
+
+  let data;
+  let visits; // by the id of their session
+  let calendar;
+  let overlay;
+  let loaded; // when the data came, by the browser's own count of time
+  let move = null; // what is being moved, see aim()
+
+  // ---------------------------------------------------------------------------------------------- what is there
+
+  function take(from) {
+    data = JSON.parse(from.textContent);
+    loaded = performance.now();
+    visits = new Map();
+    for (const row of data.visits) {
+      const [session, course, chair, prescriber, day, start, end, shape, state, number, of, family, first, needsTime] = row;
+      const visit = { session, course, chair, prescriber, day, start, end, number, of, family, first, needsTime };
+      visit.shape = data.shapes[shape];
+      [visit.state, visit.stateLabel, visit.icon] = data.states[state];
+      visit.open = ["held", "booked", "confirmed"].includes(visit.state);
+      visit.movable = data.mayMove && visit.open;
+      visits.set(session, visit);
+    }
+  }
+
+  const byChair = () => data.by === "chair";
+  const rows = () => (byChair() ? data.chairs : data.prescribers);
+  const rowOf = (visit) => (byChair() ? visit.chair : visit.prescriber);
+  const clock = (minutes) =>
+    `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+  const when = (day, start) => `${data.days[day][1]} ${clock(start)}`;
+  const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const stamp = (day, minutes) => new Date(Date.parse(data.days[day][0]) + minutes * 60000).toISOString().slice(0, 19);
+  const ordinal = (visit) => fill(visit.of ? text.visitOf : text.visit, visit);
+
+  // The site's date and minute now: the server's clock, carried on, read in the site's zone.
+  function now() {
+    const at = new Date(data.now * 1000 + performance.now() - loaded);
+    const parts = new Intl.DateTimeFormat("en-CA", {
+      timeZone: data.zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    }).formatToParts(at);
+    const part = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+    return { date: `${part.year}-${part.month}-${part.day}`, minute: Number(part.hour) * 60 + Number(part.minute) };
+  }
+
+  // ---------------------------------------------------------------------------------------------------- drawing
+
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function make(name, attributes = {}, ...children) {
+    const element = name === "svg" || name === "use" || name === "rect" || name === "path"
+      ? document.createElementNS(SVG, name) : document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.append(...children);
+    return element;
+  }
+
+  function icon(name) {
+    return make("svg", { class: "icon", "aria-hidden": "true" }, make("use", { href: `${text.icons}#${name}` }));
+  }
+
+  function bar(visit) {
+    const length = visit.shape.reduce((sum, minutes) => sum + minutes, 0);
+    const drawing = make("svg", { class: "bar", viewBox: `0 0 ${length} 5`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    let x = 0;
+    for (const [place, name] of ["prepare", "give", "monitor", "turn-over"].entries()) {
+      drawing.append(make("rect", { class: name, x, width: visit.shape[place], height: 5 }));
+      x += visit.shape[place];
+    }
+    return drawing;
+  }
+
+  function label(visit) {
+    return fill(text.label, {
+      name: `${visit.family}, ${visit.first}`,
+      when: when(visit.day, visit.start),
+      visit: ordinal(visit),
+      prescriber: byChair() ? data.prescribers[visit.prescriber][1] : data.chairs[visit.chair][1],
+      state: [visit.stateLabel, visit.late && text.late, visit.needsTime && text.needsTime].filter(Boolean).join(", "),
+    });
+  }
+
+  function content(visit) {
+    const beside = byChair() ? data.prescribers[visit.prescriber][2] : data.chairs[visit.chair][1];
+    const sign = visit.late ? "clock-exclamation" : visit.needsTime ? "arrows-exchange" : visit.icon;
+    const link = make("a", { class: "card", href: text.course.replace("/0/", `/${visit.course}/`), draggable: "false", title: label(visit), "aria-label": label(visit), "data-session": visit.session, tabindex: "-1" },
+      bar(visit),
+      make("span", { class: "at" }, icon(sign), clock(visit.start)),
+      make("span", { class: "name" }, visit.family),
+      make("span", { class: "foot" }, make("span", { class: "ellipsis" }, beside), make("span", { class: "number" }, visit.of ? `${visit.number}/${visit.of}` : `${visit.number}`)),
+    );
+    return { domNodes: [link] };
+  }
+
+  function classes(visit) {
+    const { date, minute } = now();
+    const day = data.days[visit.day][0];
+    visit.past = day < date || (day === date && visit.end <= minute);
+    visit.late = !visit.past && visit.open && day === date && visit.start < minute;
+    const running = ["checked-in", "giving", "monitoring", "ready"].includes(visit.state);
+    const found = ["visit-block", visit.past ? "past" : running ? "running" : "coming"];
+    if (visit.state === "held") found.push("held");
+    if (visit.late) found.push("late");
+    if (visit.needsTime) found.push("needs-time");
+    if (move?.visit.session === visit.session && move.spot) found.push("was-here");
+    else if (move?.visit.course === visit.course) found.push("kin");
+    return found;
+  }
+
+  function events() {
+    const all = rows().map(([id]) => String(id));
+    const off = data.off.map(([day, start, end, chair, prescriber, reason], place) => ({
+      id: `off-${place}`,
+      display: "background",
+      resourceIds: chair === -1 && prescriber === -1 ? all : [String((chair === -1 ? data.prescribers[prescriber] : data.chairs[chair])?.[0])],
+      start: stamp(day, start),
+      end: stamp(day, end),
+      classNames: ["off"],
+      title: chair === -1 ? "" : reason,
+    }));
+    return off.concat([...visits.values()].map((visit) => ({
+      id: String(visit.session),
+      resourceId: String(rows()[rowOf(visit)][0]),
+      start: stamp(visit.day, visit.start),
+      end: stamp(visit.day, visit.end),
+      startEditable: visit.movable,
+      extendedProps: { visit },
+    })));
+  }
+
+  function resources() {
+    return rows().map(([id, name]) => ({ id: String(id), title: name }));
+  }
+
+  function hourWidth() {
+    const [from, until] = data.hours;
+    const room = drawn.clientWidth - 114;
+    return Math.max(data.view === "day" ? 40 : 15, room / data.days.length / ((until - from) / 60));
+  }
+
+  // All rows are seen at once where there is room for it.
+  function rowHeight() {
+    const room = window.innerHeight - drawn.getBoundingClientRect().top - window.scrollY - 46 - 44;
+    return Math.round(Math.min(94, Math.max(58, room / rows().length)));
+  }
+
+  function options() {
+    const [from, until] = data.hours;
+    const shown = data.days.map(([date]) => date);
+    const weekdays = shown.map((date) => new Date(date).getUTCDay());
+    return {
+      view: data.view === "day" ? "resourceTimelineDay" : "resourceTimelineWeek",
+      date: shown[0],
+      firstDay: 1,
+      hiddenDays: data.view === "day" ? [] : [0, 1, 2, 3, 4, 5, 6].filter((day) => !weekdays.includes(day)),
+      headerToolbar: { start: "", center: "", end: "" },
+      slotMinTime: `${clock(from)}:00`,
+      slotMaxTime: `${clock(until)}:00`,
+      scrollTime: `${clock(from)}:00`,
+      slotDuration: "01:00:00",
+      slotLabelInterval: data.view === "day" ? "01:00:00" : "02:00:00",
+      slotLabelFormat: (date) => String(date.getHours()).padStart(2, "0"),
+      slotWidth: hourWidth(),
+      slotHeight: 24,
+      snapDuration: `00:${String(Math.min(data.step, 30)).padStart(2, "0")}:00`,
+      dayHeaderFormat: dayHead,
+      dayHeaderAriaLabelFormat: () => "",
+      resources: resources(),
+      events: events(),
+      eventContent: ({ event }) => (event.extendedProps.visit ? content(event.extendedProps.visit) : offContent(event)),
+      eventClassNames: ({ event }) => (event.extendedProps.visit ? classes(event.extendedProps.visit) : []),
+      eventAllUpdated: updated,
+      editable: data.mayMove,
+      eventDurationEditable: false,
+      eventDragMinDistance: 5,
+      longPressDelay: 500,
+      eventDragStart: ({ event }) => aim(event.extendedProps.visit, { dragged: true }),
+      dragConstraint: dragged,
+      eventDrop: dropped,
+      eventGap: 3,
+      // "Today" of the library is the browser's.
+      theme: (theme) => ({ ...theme, today: "", dark: "", autoDark: "" }),
+    };
+  }
+
+  function dayHead(date) {
+    const iso = `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
+    const [, name, note] = data.days.find(([day]) => day === iso) ?? [iso, iso, ""];
+    return { domNodes: [make("b", {}, name), " ", make("span", { class: "quiet", title: note }, note)] };
+  }
+
+  function offContent(event) {
+    return { domNodes: event.title ? [make("span", { class: "reason", title: event.title }, event.title)] : [] };
+  }
+
+  // The library draws anew what has changed; what it says about itself is no table, so its roles go.
+  function updated() {
+    for (const element of drawn.querySelectorAll("[role=row], [role=rowgroup], [role=cell], [role=rowheader], [role=columnheader], aside")) {
+      element.setAttribute("role", "presentation");
+    }
+    for (const element of drawn.querySelectorAll("time[aria-label]")) element.removeAttribute("aria-label");
+    stop();
+    place();
+  }
+
+  // ------------------------------------------------------------------------------- what is placed over the rows
+
+  function box(day, row, start, end) {
+    const cell = drawn.querySelectorAll(".ec-body .ec-grid > .ec-day")[row * data.days.length + day];
+    const scale = hourScale() / 60;
+    const left = cell.offsetLeft + (start - data.hours[0]) * scale;
+    return { left, top: cell.offsetTop, width: (end - start) * scale, height: cell.offsetHeight };
+  }
+
+  const hourScale = () => Number.parseFloat(drawn.querySelector(".ec-main").style.getPropertyValue("--ec-slot-width"));
+
+  function put(element, { left, top, width, height }) {
+    Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
+    overlay.append(element);
+    return element;
+  }
+
+  // Marks of where it may go, the line of now, and the visit where it would be.
+  function place() {
+    const held = drawn.querySelector(".ec-body");
+    if (!held) return;
+    overlay ??= make("div", { class: "overlay" });
+    held.prepend(overlay);
+    overlay.replaceChildren();
+    const { date, minute } = now();
+    const today = data.days.findIndex(([day]) => day === date);
+    for (const head of drawn.querySelectorAll(".ec-col-head, .ec-slots")) head.classList.remove("is-today");
+    if (today >= 0) {
+      for (const kind of [".ec-col-head", ".ec-slots"]) drawn.querySelectorAll(kind)[today]?.classList.add("is-today");
+      if (data.hours[0] <= minute && minute < data.hours[1]) {
+        const { left } = box(today, 0, minute, minute);
+        put(make("div", { class: "now" }), { left, top: 0, width: 2, height: held.offsetHeight });
+      }
+    }
+    if (!move) return;
+    for (const one of move.windows ?? []) {
+      const length = move.visit.end - move.visit.start;
+      const mark = make("div", { class: one.override ? "mark override" : "mark fits" });
+      if (one.override) mark.append(icon("signature"));
+      put(mark, box(one.day, one.row, one.first, one.last + length));
+    }
+    if (move.spot) {
+      const { day, row, start } = move.spot;
+      move.ghost = put(make("div", { class: `ghost ${verdict(move.spot)}` }, ...content({ ...move.visit, day, start }).domNodes), box(day, row, start, start + move.visit.end - move.visit.start));
+      move.ghost.inert = true;
+      move.ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
+  }
+
+  // One visit is reached by Tab, the others from there by the arrows.
+  function stop(wanted) {
+    const links = [...drawn.querySelectorAll(".ec-event:not(.ec-preview, .ec-ghost) a.card")];
+    const chosen = wanted ?? links.find((link) => link.tabIndex === 0) ?? links.find((link) => !link.closest(".past")) ?? links[0];
+    for (const link of links) link.tabIndex = link === chosen ? 0 : -1;
+    return chosen;
+  }
+
+  const linkOf = (session) => drawn.querySelector(`.ec-event:not(.ec-preview, .ec-ghost) a[data-session="${session}"]`);
+
+  // ------------------------------------------------------------------------------------------------------ moving
+
+  // move: visit; windows (null until they are known); ready (a promise of them); spot {day, row, start} or null.
+  function aim(visit, { dragged = false } = {}) {
+    move = { visit, windows: null, spot: dragged ? null : { day: visit.day, row: rowOf(visit), start: visit.start }, dragged };
+    const mine = move;
+    move.ready = ask(visit).then((windows) => {
+      if (move !== mine) return;
+      move.windows = windows;
+      place();
+      tell(move.spot ?? { day: visit.day, row: rowOf(visit), start: visit.start }, !dragged);
+    }).catch((error) => {
+      if (move !== mine) return;
+      say(error.message || text.lost);
+      if (!panel.open) leave({ said: error.message || text.lost });
+      look();
+    });
+    pill.hidden = false;
+    root.classList.add("aiming");
+    tell({ day: visit.day, row: rowOf(visit), start: visit.start }, false);
+    mark();
+    place();
+  }
+
+  // Where it may go: by chair with whoever can, by prescriber with each of them.
+  async function ask(visit) {
+    const address = text.starts.replace("/0/", `/${visit.session}/`);
+    const asked = byChair() ? [""] : data.prescribers.map(([id]) => `?prescriber=${id}`);
+    const answers = await Promise.all(asked.map((query) => fetch(address + query, { headers: { Accept: "application/json" } })));
+    const found = [];
+    for (const answer of answers) {
+      if (answer.status === 401) document.dispatchEvent(new Event("signed-out"));
+      const told = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw new Error(told.message);
+      for (const [date, chair, prescriber, first, last, override, utc] of told.windows) {
+        const day = data.days.findIndex(([iso]) => iso === date);
+        const row = rows().findIndex(([id]) => id === (byChair() ? chair : prescriber));
+        if (day >= 0 && row >= 0) found.push({ day, row, chair, prescriber, first, last, override, utc, step: told.step });
+      }
+    }
+    return byChair() ? found : merged(found);
+  }
+
+  // By prescriber the same times are free in several chairs: its own is taken where it can be.
+  function merged(windows) {
+    const own = data.chairs[move.visit.chair][0];
+    return windows.sort((one, other) => (other.chair === own) - (one.chair === own));
+  }
+
+  function windowAt({ day, row, start }) {
+    return (move?.windows ?? []).filter((one) => one.day === day && one.row === row && one.first <= start && start <= one.last
+      && (start - one.first) % one.step === 0).sort((one, other) => one.override - other.override)[0];
+  }
+
+  function verdict(spot) {
+    const found = windowAt(spot);
+    return !move.windows ? "asking" : !found ? "no" : found.override ? "override" : "fits";
+  }
+
+  function tell(spot, aloud = true) {
+    const values = { when: when(spot.day, spot.start), row: rows()[spot.row][1] };
+    const here = spot.day === move.visit.day && spot.row === rowOf(move.visit) && spot.start === move.visit.start;
+    const state = here ? "here" : verdict(spot);
+    const words = here || state === "asking"
+      ? fill(text.moving, { name: `${move.visit.family}, ${move.visit.first}`, visit: ordinal(move.visit), when: when(spot.day, spot.start) })
+      : fill(text[state], values);
+    pill.querySelector("span").textContent = words;
+    pill.dataset.state = state;
+    if (aloud) say(words);
+  }
+
+  function say(words) {
+    document.getElementById("said").textContent = words;
+  }
+
+  // The visits of the same course, and the place that is left, look different while it is moved.
+  function mark() {
+    for (const link of drawn.querySelectorAll(".ec-event:not(.ec-preview) a.card")) {
+      const visit = visits.get(Number(link.dataset.session));
+      const block = link.closest(".ec-event");
+      if (!visit) continue;
+      block.classList.toggle("was-here", Boolean(move?.spot) && move.visit.session === visit.session);
+      block.classList.toggle("kin", Boolean(move) && move.visit.course === visit.course && move.visit.session !== visit.session);
+    }
+  }
+
+  function landing(info) {
+    const visit = info.oldEvent.extendedProps.visit;
+    const shift = (info.delta.days ?? 0) * 1440 + Math.round((info.delta.seconds ?? 0) / 60);
+    const at = Date.parse(data.days[visit.day][0]) / 60000 + visit.start + shift;
+    const iso = new Date(Math.floor(at / 1440) * 86400000).toISOString().slice(0, 10);
+    const day = data.days.findIndex(([date]) => date === iso);
+    const row = rows().findIndex(([id]) => String(id) === String(info.newResource?.id ?? rows()[rowOf(visit)][0]));
+    return day < 0 || row < 0 ? null : { day, row, start: Math.round((at % 1440) / data.step) * data.step };
+  }
+
+  function dragged(info) {
+    const spot = move && landing(info);
+    if (spot) {
+      tell(spot, false);
+      drawn.dataset.aim = pill.dataset.state;
+    }
+    return true;
+  }
+
+  function dropped(info) {
+    info.revert();
+    delete drawn.dataset.aim;
+    const spot = move && landing(info);
+    if (!spot) return leave();
+    if (spot.day === move.visit.day && spot.row === rowOf(move.visit) && spot.start === move.visit.start) return leave();
+    move.spot = spot;
+    mark();
+    place();
+    look();
+  }
+
+  function step(key, shift) {
+    const spot = { ...move.spot };
+    const length = move.visit.end - move.visit.start;
+    const [from, until] = data.hours;
+    const last = data.days.length - 1;
+    const ahead = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
+    if (key === "ArrowUp" || key === "ArrowDown") spot.row += ahead;
+    else if (shift) spot.day += ahead;
+    else spot.start += ahead * data.step;
+    if (spot.start + length > until && spot.day < last) Object.assign(spot, { day: spot.day + 1, start: from });
+    if (spot.start < from && spot.day > 0) Object.assign(spot, { day: spot.day - 1, start: Math.floor((until - length) / data.step) * data.step });
+    if (spot.row < 0 || spot.row >= rows().length || spot.day < 0 || spot.day > last || spot.start < from || spot.start + length > until) {
+      say(text.edge);
+      return;
+    }
+    move.spot = spot;
+    mark();
+    place();
+    tell(spot);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- the panel
+
+  async function look() {
+    if (!move?.spot) return;
+    const mine = move;
+    await move.ready;
+    if (move !== mine) return;
+    const { visit, spot } = move;
+    const found = windowAt(spot);
+    const values = {
+      csrfmiddlewaretoken: document.querySelector("[name=csrfmiddlewaretoken]").value,
+      back: location.pathname + location.search,
+    };
+    const chair = byChair() ? data.chairs[spot.row][0] : data.chairs[visit.chair][0];
+    const prescriber = byChair() ? data.prescribers[visit.prescriber][0] : data.prescribers[spot.row][0];
+    if (found) {
+      const utc = new Date(Date.parse(`${found.utc}Z`) + (spot.start - found.first) * 60000).toISOString().slice(0, 16);
+      values.take = `${utc}/${found.chair}/${found.prescriber}`;
+    } else {
+      Object.assign(values, { act: "look", date: data.days[spot.day][0], start: clock(spot.start), chair, prescriber });
+    }
+    place();
+    body.replaceChildren();
+    tell(spot);
+    await htmx.ajax("POST", text.move.replace("/0/", `/${visit.session}/`), { target: body, swap: "innerHTML", values }).catch(() => {});
+    if (move !== mine) return;
+    if (!body.firstElementChild) body.replaceChildren(make("p", { class: "notice red", tabindex: "-1", autofocus: "" }, text.lost));
+    if (!panel.open) panel.showModal();
+    beside();
+    (body.querySelector("[autofocus]") ?? body.querySelector("h2, h3, [tabindex]") ?? panel).focus();
+  }
+
+  // Next to where it would go, on the side that has room.
+  function beside() {
+    const at = move.ghost.getBoundingClientRect();
+    const { width, height } = panel.getBoundingClientRect();
+    const left = at.right + 12 + width < window.innerWidth ? at.right + 12 : at.left - 12 - width;
+    const top = Math.min(at.top, window.innerHeight - height - 12);
+    panel.style.left = `${Math.max(12, Math.min(left, window.innerWidth - width - 12))}px`;
+    panel.style.top = `${Math.max(12, top)}px`;
+  }
+
+  function leave({ said = text.left } = {}) {
+    const session = move?.visit.session;
+    const had = move;
+    move = null;
+    pill.hidden = true;
+    root.classList.remove("aiming");
+    delete drawn.dataset.aim;
+    if (panel.open) panel.close();
+    mark();
+    place();
+    if (!had) return;
+    say(said);
+    const link = linkOf(session);
+    if (link) stop(link).focus({ focusVisible: !had.dragged });
+    if (stale) refresh();
+  }
+
+  panel.addEventListener("close", () => leave());
+  panel.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-look-close]")) return;
+    event.preventDefault();
+    panel.close();
+  });
+  pill.querySelector("button").addEventListener("click", () => leave());
+  body.addEventListener("htmx:afterSettle", () => move && panel.open && beside());
+
+  // ------------------------------------------------------------------------------------------------- the keyboard
+
+  function near(link, key) {
+    const from = link.getBoundingClientRect();
+    const across = key === "ArrowLeft" || key === "ArrowRight";
+    const ahead = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
+    let best = null;
+    for (const other of drawn.querySelectorAll(".ec-event:not(.ec-preview, .ec-ghost) a.card")) {
+      const to = other.getBoundingClientRect();
+      const along = (across ? to.left - from.left : to.top - from.top) * ahead;
+      const aside = Math.abs(across ? to.top - from.top : to.left - from.left);
+      if (along < 4 || (across && aside > 4)) continue;
+      const distance = along + aside * (across ? 8 : 1);
+      if (!best || distance < best.distance) best = { other, distance };
+    }
+    return best?.other;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (panel.open || event.ctrlKey || event.metaKey || event.altKey || !calendar) return;
+    const link = event.target.closest?.("a.card");
+    const arrow = event.key.startsWith("Arrow");
+    if (move && !move.dragged && (arrow || event.key === "Enter")) {
+      event.preventDefault();
+      if (arrow) step(event.key, event.shiftKey);
+      else look();
+    } else if (move && event.key === "Escape") {
+      event.preventDefault();
+      leave();
+    } else if (link && arrow) {
+      event.preventDefault();
+      const other = near(link, event.key);
+      if (other) stop(other).focus();
+    } else if (link && event.key === "m" && document.documentElement.dataset.keys !== "off") {
+      event.preventDefault();
+      const visit = visits.get(Number(link.dataset.session));
+      if (visit?.movable) aim(visit);
+    }
+  }, true);
+
+  // Letting go of a dragged visit is no click on its link.
+  drawn.addEventListener("click", (event) => move && event.preventDefault(), true);
+  drawn.addEventListener("focusin", (event) => event.target.matches("a.card") && stop(event.target));
+
+  // -------------------------------------------------------------------------------------------------- keeping up
+
+  let stale = false;
+
+  async function refresh() {
+    if (move) {
+      stale = true;
+      return;
+    }
+    stale = false;
+    const answer = await fetch(location.href, { headers: { "X-Background": "1" } });
+    if (!answer.ok || move) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("calendar-data");
+    if (!fresh) return;
+    const focused = document.activeElement?.dataset?.session;
+    const before = JSON.stringify([data.hours, data.days.map(([day]) => day), rows()]);
+    take(fresh);
+    document.getElementById("listed")?.replaceWith(page.getElementById("listed"));
+    if (!calendar) return;
+    if (before === JSON.stringify([data.hours, data.days.map(([day]) => day), rows()])) {
+      calendar.setOption("dayHeaderFormat", (date) => dayHead(date));
+      calendar.setOption("events", events());
+    } else draw();
+    if (focused) requestAnimationFrame(() => linkOf(focused)?.focus());
+  }
+
+  async function poll() {
+    if (!document.hidden) {
+      const answer = await fetch(text.version, { headers: { "X-Background": "1" } }).catch(() => null);
+      if (answer?.status === 401) document.dispatchEvent(new Event("signed-out"));
+      if (answer?.ok && (await answer.json()).version !== data.version) await refresh().catch(() => {});
+    }
+    setTimeout(poll, POLL);
+  }
+
+  function minute() {
+    if (calendar && !move) {
+      for (const link of drawn.querySelectorAll("a.card")) {
+        const visit = visits.get(Number(link.dataset.session));
+        if (!visit || visit.past) continue;
+        const { late } = visit;
+        const found = classes(visit);
+        const block = link.closest(".ec-event");
+        for (const name of ["past", "running", "coming", "late"]) block.classList.toggle(name, found.includes(name));
+        if (late !== visit.late) link.replaceWith(content(visit).domNodes[0]);
+      }
+      stop();
+      place();
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------- start
+
+  function draw() {
+    if (calendar) EventCalendar.destroy(calendar);
+    drawn.style.setProperty("--row", `${rowHeight()}px`);
+    drawn.classList.toggle("by-prescriber", !byChair());
+    overlay = undefined;
+    calendar = EventCalendar.create(drawn, options());
+    root.classList.add("has-drawing");
+  }
+
+  function fit() {
+    if (wide.matches && !calendar) draw();
+    if (!calendar || !wide.matches) return;
+    drawn.style.setProperty("--row", `${rowHeight()}px`);
+    calendar.setOption("slotWidth", hourWidth());
+    requestAnimationFrame(place);
+  }
+
+  take(document.getElementById("calendar-data"));
+  fit();
+  window.addEventListener("resize", fit);
+  setInterval(minute, 30000);
+  setTimeout(poll, POLL);
+})();

@@ -29,6 +29,7 @@ class Verb(StrEnum):
     OVERRIDE = "override"  # pass over a rule of level override, with a reason
     DECIDE = "decide"  # how a course goes on
     ACKNOWLEDGE = "acknowledge"  # take a line off the worklist
+    NO_SHOW = "no-show"  # note that a patient comes late, or has not come
     RUN_VISIT = "run-visit"  # check in, give, monitor, discharge
     REPLAN = "replan"  # accept a new plan for what was booked
     CLOSE = "close"  # closures, absences, outages
@@ -58,6 +59,7 @@ MATRIX: Mapping[Verb, frozenset[Kind]] = {
     Verb.OVERRIDE:    frozenset({      P      }),
     Verb.DECIDE:      frozenset({      P      }),
     Verb.ACKNOWLEDGE: frozenset({D, C, P, N, M}),
+    Verb.NO_SHOW:     frozenset({D, C, P, N, M}),
     Verb.RUN_VISIT:   frozenset({   C, P, N   }),
     Verb.REPLAN:      frozenset({D,          M}),
     Verb.CLOSE:       frozenset({            M}),

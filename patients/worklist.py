@@ -60,7 +60,12 @@ def text_of(task: Task) -> str:
         case TaskKind.FAILED_MAIL:
             return _("A mail could not be delivered: tell the patient by phone.")
         case TaskKind.OVERRIDE_ASKED:
-            rules = ", ".join(task.details.get("rules", []))
-            return _("The times are held; a prescriber is asked to pass over %(rules)s.") % {"rules": rules}
+            values = {"rules": ", ".join(task.details.get("rules", [])), "name": task.details.get("asked_name", "")}
+            if values["name"]:
+                text = _("The times are held; %(name)s is asked to pass over %(rules)s.") % values
+            else:
+                text = _("The times are held; a prescriber is asked to pass over %(rules)s.") % values
+            reason = task.details.get("reason", "")
+            return _("%(text)s Reason: %(reason)s") % {"text": text, "reason": reason} if reason else text
         case _:
             return _("A visit no longer fits and needs a new time.")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic import permissions
-from clinic.errors import DomainError, RulesBroken, Stale
+from clinic.errors import DomainError, Invalid, RulesBroken, Stale
 from clinic.findings import Finding, Level
 from clinic.models import Staff
 from clinic.permissions import Verb
@@ -108,6 +108,8 @@ def book_course(
     places: Sequence[Place],
     override: Signature | None = None,
     hold: bool = False,
+    reason: str = "",
+    ask: Staff | None = None,
     request_id: UUID | None = None,
     now: datetime,
 ) -> Change:
@@ -115,15 +117,18 @@ def book_course(
 
     Locks the days of all sessions, then the patient. Raises Invalid, RoleRefused, RulesBroken (a block, or a finding
     of level override that nobody signed), SlotTaken with fresh plans, RequestReused. A hold lets findings of level
-    override pass and asks a prescriber for them on the worklist.
+    override pass and asks a prescriber for them on the worklist, with the `reason`: `ask`, or whoever looks first.
     """
     permissions.require(actor, Verb.BOOK)
-    places = judging.in_utc(places)
-    asked = {"actor": actor.pk, "patient": patient.pk, "protocol": protocol.pk, "places": places, "hold": hold}
-    once = writes.Once("book", request_id, {**asked, "override": override})
+    places, reason = judging.in_utc(places), reason.strip()
+    body = {"actor": actor.pk, "patient": patient.pk, "protocol": protocol.pk, "places": places, "hold": hold}
+    body |= {"override": override, "reason": reason, "ask": ask}
+    once = writes.Once("book", request_id, body)
     if earlier := once.done():
         return repeated(earlier)
     site = judging.check_places(actor=actor, places=places, site=None, now=now)
+    if ask is not None and not (ask.is_prescriber and ask.is_active and ask.sites.filter(pk=site.pk).exists()):
+        raise Invalid.at("ask", _("There is no such prescriber at this site."))
     rules = protocol.protocol
 
     def weigh() -> Verdict:
@@ -160,9 +165,10 @@ def book_course(
             findings=verdict.findings,
             signed=signed,
             signature=override,
+            **({"reason": reason} if hold and reason else {}),
         )
         if hold:
-            ask_for_overrides(course, by=actor, now=now)
+            ask_for_overrides(course, by=actor, reason=reason, ask=ask, now=now)
         else:
             reminders.renew(course=course, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
         once.remember(verdict.findings, course=course.pk, sessions=[session.pk for session in sessions])

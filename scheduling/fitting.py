@@ -64,7 +64,7 @@ def possible_starts(
     *, actor: Staff, session: Session, first: date, last: date, prescriber: int | None = None, now: datetime
 ) -> tuple[Window, ...]:
     """Where a session could go from `first` to `last`, by date, chair and time, as far as no rule blocks it; with
-    `prescriber` only with that one. Its own time counts as free. Ten queries, whatever the span.
+    `prescriber` only with that one. Its own time counts as free. Nine queries, whatever the span.
 
     Raises RoleRefused, Invalid for a span that ends before it begins or has more than MOST_DAYS days, Stale when the
     visit has begun or was freed.
@@ -155,8 +155,8 @@ class _Verdicts:
 
 def cascade(*, actor: Staff, session: Session, place: Place | Wanted, now: datetime) -> Cascade | None:
     """Which later sessions of the course have to move, and where to, so that `session` in `place` breaks no rule that
-    blocks or needs an override: as few as possible, then as near to their old times as possible. None when it breaks
-    none as it is.
+    blocks or needs an override: as few as possible, then with as few warnings and as near to their old dates as
+    possible. None when it breaks none as it is.
 
     Earlier sessions stay, and those that lie behind `place` stay behind it. The days are the planner's optimum; the
     hours are the nearest to the old ones. Raises RoleRefused, and Invalid for a place that cannot be meant.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from clinic.findings import Level
 from clinic.models import Staff
 from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import Patient, Task, TaskKind
 from scheduling import judging, placing, writes
 from scheduling.models import Course, CourseState, SessionState
 
@@ -15,17 +16,29 @@ from scheduling.models import Course, CourseState, SessionState
 HOLD = timedelta(hours=24)
 
 
-def ask_for_overrides(course: Course, *, by: Staff, now: datetime) -> None:
-    """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over."""
+def ask_for_overrides(course: Course, *, by: Staff, reason: str = "", ask: Staff | None = None, now: datetime) -> None:
+    """Keep the worklist's line of a held course in step with the rules that a prescriber still has to pass over.
+
+    `reason` says why they should be, `ask` is the prescriber who is asked; both stay with the line from then on.
+    """
     if course.state != CourseState.HELD:
         return
+    details: dict[str, Any] = {"reason": reason} if reason else {}
+    if ask is not None:
+        details |= {"asked": ask.pk, "asked_name": ask.short_name}
+    lines = Task.objects.filter(kind=TaskKind.OVERRIDE_ASKED, course=course).order_by("-since", "-pk")
+    details = {**(lines.values_list("details", flat=True).first() or {}), **details}
     held = list(course.sessions.filter(state=SessionState.HELD).order_by("during__startswith"))
     unsigned = judging.still_unsigned(course, judging.weigh_standing(course, held)).at(Level.OVERRIDE)
     worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
     if unsigned:
         rules = sorted({finding.rule for finding in unsigned})
         worklist.open_task(
-            kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, course=course, details={"rules": rules}, now=now
+            kind=TaskKind.OVERRIDE_ASKED,
+            patient=course.patient,
+            course=course,
+            details={**details, "rules": rules},
+            now=now,
         )
 
 

@@ -78,6 +78,8 @@ def _book(request: Request) -> Response:
         places=places_of(rows, "sessions"),
         override=signature,
         hold=given["hold"],
+        reason=given["reason"],
+        ask=given["ask"],
         request_id=given["request_id"],
         now=now,
     )

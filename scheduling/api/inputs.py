@@ -10,6 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from clinic.models import Staff
 from clinic.serializers import MOST_ROWS, Choice, Clock, Day, Flag, Id, Instant, Reference, RequestId, Text, Whole
 from patients.models import Patient
 from scheduling import queries
@@ -109,6 +110,19 @@ class CourseIn(serializers.Serializer[Any]):
     sessions: Any = serializers.ListSerializer(child=RowIn(), allow_empty=False, max_length=MOST_ROWS)
     override = OverrideIn(allow_null=True, default=None)
     hold = Flag(default=False)
+    reason = Text(
+        max_length=2000,
+        lines=True,
+        allow_blank=True,
+        default="",
+        help_text="Why a prescriber is asked to pass over rules while the times are held.",
+    )
+    ask = Reference(
+        queryset=Staff.objects.filter(is_prescriber=True, is_active=True),
+        allow_null=True,
+        default=None,
+        help_text="The prescriber who is asked, null for any.",
+    )
     request_id = RequestId()
 
 
@@ -167,6 +181,18 @@ class ConfirmIn(serializers.Serializer[Any]):
     """The patient said yes."""
 
     request_id = RequestId()
+
+
+class NoShowIn(ConfirmIn):
+    """Nobody came."""
+
+    reason = Text(max_length=2000, lines=True, allow_blank=True, default="")
+
+
+class ExpectIn(ConfirmIn):
+    """A patient who comes late has said when; null takes it back."""
+
+    at = Instant(allow_null=True)
 
 
 class ConfirmCourseIn(ConfirmIn):

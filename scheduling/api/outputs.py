@@ -105,6 +105,10 @@ class EventOut(serializers.Serializer[Any]):
         return _shown(event.details, event.course.site.zone)
 
 
+#: Times in what events store.
+_TIMES = ("starts_at", "expected_at")
+
+
 def _shown(details: Any, zone: tzinfo) -> Any:
     """What an event has stored, its times as the zone's clocks show them."""
     if isinstance(details, list):
@@ -112,7 +116,9 @@ def _shown(details: Any, zone: tzinfo) -> Any:
     if not isinstance(details, dict):
         return details
     return {
-        name: datetime.fromisoformat(item).astimezone(zone).isoformat() if name == "starts_at" else _shown(item, zone)
+        name: datetime.fromisoformat(item).astimezone(zone).isoformat()
+        if name in _TIMES and item
+        else _shown(item, zone)
         for name, item in details.items()
     }
 

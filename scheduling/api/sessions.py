@@ -1,4 +1,4 @@
-"""Sessions: move one, cancel it, note that the patient said yes."""
+"""Sessions: move one, cancel it, note that the patient said yes, comes late or has not come."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from clinic import clock
 from clinic.api import actor, answers, endpoint, to_json, validated
 from clinic.errors import RulesBroken
 from clinic.permissions import Verb
-from scheduling import cancelling, confirming, moving
+from scheduling import cancelling, confirming, moving, visits
 from scheduling.api.asked import remember, require_real_times, signature_of
-from scheduling.api.inputs import CancelIn, ConfirmIn, MoveIn
+from scheduling.api.inputs import CancelIn, ConfirmIn, ExpectIn, MoveIn, NoShowIn
 from scheduling.api.outputs import ChangeOut, MovedOut, MoveRefusedOut, SessionOut, TakenOut, change_data
 from scheduling.models import Session
 from scheduling.protocols.types import Wanted
@@ -99,6 +99,25 @@ def confirm(request: Request, pk: int) -> Response:
     given = validated(ConfirmIn, request.data)
     change = confirming.confirm_session(actor=actor(request), session=found, now=clock.now(), **given)
     return Response(change_data(change))
+
+
+@extend_schema(request=NoShowIn, responses=answers({200: ChangeOut}, 400, 403, 404, 409))
+@endpoint(POST=Verb.NO_SHOW)
+def no_show(request: Request, pk: int) -> Response:
+    """Nobody came; the findings say what the course lacks then."""
+    found = _session(request, pk)
+    given = validated(NoShowIn, request.data)
+    return Response(change_data(visits.no_show(actor=actor(request), session=found, now=clock.now(), **given)))
+
+
+@extend_schema(request=ExpectIn, responses=answers({200: ChangeOut}, 400, 403, 404, 409))
+@endpoint(POST=Verb.NO_SHOW)
+def expect(request: Request, pk: int) -> Response:
+    """The patient comes late and has said when; nothing that is planned changes."""
+    found = _session(request, pk)
+    given = validated(ExpectIn, request.data)
+    require_real_times(given, found.site)
+    return Response(change_data(visits.expect(actor=actor(request), session=found, now=clock.now(), **given)))
 
 
 def _session(request: Request, pk: int) -> Session:

@@ -76,6 +76,7 @@ def test_the_table_is_what_the_clinic_has_written_down() -> None:
         Verb.OVERRIDE: {Kind.PRESCRIBER},
         Verb.DECIDE: {Kind.PRESCRIBER},
         Verb.ACKNOWLEDGE: everybody,
+        Verb.NO_SHOW: everybody,
         Verb.RUN_VISIT: {Kind.CLINICIAN, Kind.PRESCRIBER, Kind.NURSE},
         Verb.REPLAN: {Kind.DESK, Kind.MANAGER},
         Verb.CLOSE: {Kind.MANAGER},

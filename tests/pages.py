@@ -67,7 +67,8 @@ class _Parser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].children.append(element)
+        if tag != "template" and (tag != "dialog" or "open" in element.attributes):  # the others are not shown
+            self.open[-1].children.append(element)
         if tag not in VOID:
             self.open.append(element)
 

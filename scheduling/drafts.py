@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from itertools import pairwise
 
-from clinic.findings import Finding, Level, worst
-from clinic.models import Chair, OpeningHours, Site, Staff
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from clinic.findings import Finding, worst
+from clinic.models import Chair, Site, Staff
+from scheduling import wording
 from scheduling.booking import Offer, SlotTaken
 from scheduling.protocols.types import Place, VisitShape
 
@@ -28,9 +31,6 @@ class Row:
 
 
 Rows = tuple[Row, ...]
-
-#: The width of a day in a plan's strip from which a number fits into it.
-ROOM_FOR_A_NUMBER = 9
 
 #: The next possible places that a row shows.
 MOST_OTHERS = 2
@@ -72,9 +72,15 @@ def decode_row(text: str) -> Row:
     )
 
 
-def from_offer(offer: Offer) -> Rows:
-    """The rows of a plan as it was offered."""
-    return tuple(Row(session.place, session.alternatives) for session in offer.sessions)
+def from_offer(offer: Offer, keeping: Rows = ()) -> Rows:
+    """The rows of a plan as it was offered; those of `keeping` that it was planned around stay as they are."""
+    kept = {row.place: row for row in keeping}
+    return tuple(kept.get(session.place, Row(session.place, session.alternatives)) for session in offer.sessions)
+
+
+def edited(rows: Rows) -> Rows:
+    """The rows that the desk has put where they are."""
+    return tuple(row for row in kept(rows) if row.was and not row.taken)
 
 
 def in_order(rows: Iterable[Row]) -> Rows:
@@ -148,6 +154,26 @@ class Line:
     was: Shown | None
     others: tuple[Shown, ...]
     findings: tuple[Finding, ...]
+    at_limit: bool = False
+
+    @property
+    def nearest(self) -> str:
+        """How far the replacement of a taken row is from what was lost."""
+        if self.was is None:
+            return ""
+        days = (self.now.starts_at.date() - self.was.starts_at.date()).days
+        minutes = self.now.starts_at - self.was.starts_at
+        if days:
+            text = (
+                ngettext("The nearest: %(count)s day later.", "The nearest: %(count)s days later.", days)
+                if days > 0
+                else ngettext("The nearest: %(count)s day earlier.", "The nearest: %(count)s days earlier.", -days)
+            )
+            return text % {"count": abs(days)}
+        if not minutes:
+            return _("The nearest: the same time.")
+        text = _("The nearest: %(length)s later.") if minutes > timedelta() else _("The nearest: %(length)s earlier.")
+        return text % {"length": wording.length(abs(minutes))}
 
     @property
     def tone(self) -> str:
@@ -157,35 +183,6 @@ class Line:
         if self.row.taken or any(finding.rule == "taken" for finding in self.findings):
             return "taken"
         return str(worst(self.findings) or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One day of a plan's strip."""
-
-    x: float
-    width: float
-    middle: float
-    kind: str
-    number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One of up to three plans."""
-
-    label: str
-    chosen: bool
-    done: date
-    last_day: int
-    gaps: tuple[int, int] | None
-    wishes_met: int
-    sessions: int
-    warnings: int
-    overrides: int
-    blocks: int
-    cells: tuple[Cell, ...]
-    first: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +216,16 @@ class Names:
 
 
 def lines(
-    rows: Rows, findings: Sequence[Finding], names: Names, shape: VisitShape, first_day: date | None = None
+    rows: Rows,
+    findings: Sequence[Finding],
+    names: Names,
+    shape: VisitShape,
+    first_day: date | None = None,
+    last_day: int | None = None,
 ) -> tuple[Line, ...]:
     """The rows with what is found about them; a finding stands at the last of its rows, where the desk would move.
 
-    Day numbers count from `first_day`, or from the first row.
+    Day numbers count from `first_day`, or from the first row; `last_day` is the number of the last one that is lawful.
     """
     blamed: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -237,16 +239,18 @@ def lines(
         mine = () if row.dropped else tuple(blamed.get(number, ()))
         number += not row.dropped
         now = names.show(row.place, shape)
+        day = (now.starts_at.date() - origin).days
         result.append(
             Line(
                 index=index,
                 row=row,
                 number=None if row.dropped else number,
-                day=(now.starts_at.date() - origin).days,
+                day=day,
                 now=now,
                 was=names.show(row.was, shape) if row.was else None,
                 others=tuple(names.show(other, shape) for other in row.others),
                 findings=mine,
+                at_limit=day == last_day and not row.dropped,
             )
         )
     return tuple(result)
@@ -255,64 +259,3 @@ def lines(
 def elsewhere(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """What is found about no row of its own."""
     return tuple(finding for finding in findings if not finding.sessions)
-
-
-def cards(offers: Sequence[Offer], label: str, rows: Rows, findings: Sequence[Finding], site: Site) -> tuple[Card, ...]:
-    """The plans to choose from; the chosen one as it stands after changes. One query, for the open weekdays."""
-    open_days = set(OpeningHours.objects.filter(site=site).values_list("weekday", flat=True))
-    result = []
-    for offer in offers:
-        chosen = offer.label == label
-        changed = {row.place for row in kept(rows) if row.was and not row.taken} if chosen else set()
-        places = [row.place for row in kept(rows)] if chosen else [session.place for session in offer.sessions]
-        if places:
-            meets = {session.place: session.meets_wishes for session in offer.sessions}
-            found = findings if chosen else offer.findings
-            result.append(_card(offer.label, places, changed, meets, found, site.zone, open_days, chosen=chosen))
-    return tuple(result)
-
-
-def _card(
-    label: str,
-    places: Sequence[Place],
-    changed: set[Place],
-    meets: Mapping[Place, bool],
-    findings: Sequence[Finding],
-    zone: tzinfo,
-    open_days: set[int],
-    *,
-    chosen: bool,
-) -> Card:
-    dates = [place.starts_at.astimezone(zone).date() for place in places]
-    days = [(day - dates[0]).days for day in dates]
-    gaps = [later - earlier for earlier, later in pairwise(days)]
-    numbers = {day: number for number, day in enumerate(days, start=1)}
-    edited = {place.starts_at.astimezone(zone).date() for place in changed}
-    shown = max(days[-1], 21) + 1
-    width = 308 / shown
-    cells = []
-    for day in range(shown):
-        on = dates[0] + timedelta(days=day)
-        if day in numbers:
-            kind = "edited" if on in edited else "visit-day"
-        else:
-            kind = "day" if on.weekday() in open_days else "shut"
-        number = numbers.get(day)
-        x = round(day * width, 2)
-        shown_number = number if width >= ROOM_FOR_A_NUMBER else None
-        cells.append(Cell(x, round(max(width - 1.5, 2), 2), round(x + width / 2 - 0.75, 2), kind, shown_number))
-    levels = [finding.level for finding in findings]
-    return Card(
-        label=label,
-        chosen=chosen,
-        done=dates[-1],
-        last_day=days[-1],
-        gaps=(min(gaps), max(gaps)) if gaps else None,
-        wishes_met=sum(meets.get(place, False) for place in places),
-        sessions=len(places),
-        warnings=levels.count(Level.WARN),
-        overrides=levels.count(Level.OVERRIDE),
-        blocks=levels.count(Level.BLOCK),
-        cells=tuple(cells),
-        first=dates[0],
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, cast
 
 from django import forms
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from clinic.forms import ClockField, DateField
 from clinic.models import Chair, Site, Staff
 from scheduling import queries
-from scheduling.models import ProtocolVersion
+from scheduling.models import ProtocolVersion, Session
 from scheduling.protocols.types import Place, Wishes
 
 #: More sessions in one proposal are a mistake; the longest built-in phase has eight.
@@ -35,10 +36,17 @@ WEEKDAYS = [
 
 
 class ProtocolField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
-    """A protocol by its name."""
+    """A protocol by its name, its version and how many visits it takes in how many days."""
 
     def label_from_instance(self, obj: ProtocolVersion) -> str:
-        return obj.name
+        rules = obj.protocol
+        fewest, most = rules.initial_min, rules.limits["initial-max"].value
+        return _("%(name)s v%(version)s · %(count)s in %(days)s days") % {
+            "name": obj.name,
+            "version": obj.version,
+            "count": str(most) if fewest == most else f"{fewest}–{most}",
+            "days": rules.limits["span-max"].value,
+        }
 
 
 class PrescriberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
@@ -69,13 +77,16 @@ def prescribers_of(site: Site) -> QuerySet[Staff]:
 
 
 class AskForm(forms.Form):
-    """What is asked of the planner: protocol, how many sessions, from when, and the patient's wishes."""
+    """What is asked of the planner: protocol, how many sessions, from when, and the patient's wishes.
+
+    `weekdays` are those on which the site ever opens; all of them chosen is no wish.
+    """
 
     protocol = ProtocolField(label=gettext_lazy("Protocol"), queryset=ProtocolVersion.objects.none(), empty_label=None)
     sessions = forms.IntegerField(label=gettext_lazy("Sessions"), min_value=1, max_value=MOST_SESSIONS)
     earliest = DayField(label=gettext_lazy("Earliest"))
     weekdays = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("Weekdays wished"),
+        label=gettext_lazy("Wishes"),
         choices=WEEKDAYS,
         coerce=int,
         required=False,
@@ -84,8 +95,12 @@ class AskForm(forms.Form):
     not_before = ClockField(label=gettext_lazy("Not before"), required=False)
     home_by = ClockField(label=gettext_lazy("Home by"), required=False)
 
-    def __init__(self, *args: Any, running: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, weekdays: Collection[int], running: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.open_on = frozenset(weekdays)
+        self.fields["weekdays"].choices = [  # type: ignore[attr-defined]  # declared above
+            (day, name) for day, name in WEEKDAYS if day in self.open_on
+        ]
         if running:
             del self.fields["protocol"]
             self.fields["sessions"].required = False
@@ -100,16 +115,15 @@ class AskForm(forms.Form):
             self.add_error("home_by", ValidationError(_("Nobody is home before the visit begins.")))
         return data
 
-    def wishes(self, away: AwayFormSet) -> Wishes:
+    def wishes(self, away: Iterable[tuple[date, date]]) -> Wishes:
         """What was wished, with the dates on which the patient cannot come."""
+        chosen = frozenset(self.cleaned_data["weekdays"])
         return Wishes(
-            weekdays=frozenset(self.cleaned_data["weekdays"]),
+            weekdays=frozenset() if chosen == self.open_on else chosen,
             not_before=self.cleaned_data["not_before"],
             home_by=self.cleaned_data["home_by"],
             except_dates=frozenset(
-                first + timedelta(days=number)
-                for first, last in away.spans()
-                for number in range((last - first).days + 1)
+                first + timedelta(days=number) for first, last in away for number in range((last - first).days + 1)
             ),
         )
 
@@ -208,9 +222,17 @@ class SignForm(forms.Form):
     def __init__(self, *args: Any, site: Site, actor: Staff, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["prescriber"].queryset = prescribers_of(site)  # type: ignore[attr-defined]  # declared above
+        self.actor = actor
         if actor.is_prescriber:
             self.initial.setdefault("prescriber", actor.pk)
             self.fields["password"].help_text = _("Not needed for your own signature.")
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody signs for another without a password."""
+        data = super().clean() or {}
+        if data.get("prescriber") not in (None, self.actor) and not data.get("password"):
+            self.add_error("password", ValidationError(_("The prescriber types a password here.")))
+        return data
 
 
 class ReasonForm(forms.Form):
@@ -222,6 +244,70 @@ class ReasonForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     request_id = forms.UUIDField(widget=forms.HiddenInput)
+
+
+#: What patients and clinics mostly give up visits for.
+WHY = [
+    ("ill", gettext_lazy("Patient is ill")),
+    ("wish", gettext_lazy("Patient’s wish")),
+    ("clinic", gettext_lazy("The clinic")),
+    ("other", gettext_lazy("Other")),
+]
+
+
+class GiveUpForm(ReasonForm):
+    """Why something is given up: one of the usual reasons, a sentence, or both. `reason` is what is kept."""
+
+    why = forms.ChoiceField(label=gettext_lazy("Reason"), choices=WHY, widget=forms.RadioSelect, required=False)
+
+    field_order = ["why", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = _("In words")
+        self.fields["reason"].required = False
+        self.fields["reason"].widget.attrs["placeholder"] = _("Add a sentence, if you wish")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        why, words = data.pop("why", ""), data.get("reason", "").strip()
+        if "why" not in self.errors and why in ("", "other") and not words:
+            field, text = (
+                ("reason", _("Say in a few words why.")) if why else ("why", _("Choose a reason, or type one."))
+            )
+            self.add_error(field, ValidationError(text))
+        usual = "" if why in ("", "other") else str(dict(WHY)[why])
+        data["reason"] = ": ".join(filter(None, [usual, words]))
+        return data
+
+
+class NoShowForm(ReasonForm):
+    """Nobody came; what is known about it need not be said."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = False
+        self.fields["reason"].label = _("What is known about it")
+
+
+class ExpectForm(forms.Form):
+    """When a patient who rang comes instead; empty: as planned."""
+
+    at = ClockField(label=gettext_lazy("Comes at"), required=False)
+    request_id = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, session: Session, zone: tzinfo, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.session, self.zone = session, zone
+
+    def clean_at(self) -> datetime | None:
+        """The instant on the visit's date; of a time that the clocks show twice, the first that is after the start."""
+        at: time | None = self.cleaned_data["at"]
+        if at is None:
+            return None
+        walls = [datetime.combine(self.session.local_date, at.replace(fold=fold), self.zone) for fold in (0, 1)]
+        instants = [wall.astimezone(UTC) for wall in walls]
+        return next((instant for instant in instants if instant > self.session.starts_at), instants[0])
 
 
 class MaintenanceForm(ReasonForm):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from clinic.findings import Finding
 
 #: The rules of protocol.md by their codes, as a page names them.
-RULES: Mapping[str, str] = {
+RULES = {
     "initial-max": gettext_lazy("too many initial visits"),
     "initial-min": gettext_lazy("too few initial visits"),
     "span-max": gettext_lazy("initial phase too long"),
@@ -72,7 +72,7 @@ RULES: Mapping[str, str] = {
 }
 
 #: How a breach reads where the observed value says more than the rule's name.
-_OBSERVED: Mapping[str, str] = {
+_OBSERVED = {
     "initial-max": gettext_lazy("%(observed)s"),
     "initial-min": gettext_lazy("only %(observed)s"),
     "span-max": gettext_lazy("%(observed)s"),
@@ -124,6 +124,11 @@ def sentence(text: str, values: Mapping[str, object]) -> str:
 def day(at: datetime, zone: tzinfo) -> str:
     """The local date: "Saturday 28 November 2026"."""
     return date_format(at.astimezone(zone).date(), pgettext("a date, in Django's format", "l j F Y"))
+
+
+def short(at: datetime, zone: tzinfo) -> str:
+    """A local date and time where many stand together: "Sat 28 Nov 10:00"."""
+    return f"{date_format(at.astimezone(zone), 'D j M')} {clock(at, zone)}"
 
 
 def clock(at: datetime, zone: tzinfo) -> str:

@@ -10,29 +10,30 @@ from uuid import uuid4
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from clinic.errors import DomainError, RequestReused, RulesBroken
 from clinic.findings import Finding, Level
-from clinic.forms import add_error
 from clinic.http import actor
 from clinic.models import Site, Staff
 from patients.models import Patient
-from scheduling import booking, drafts, queries
-from scheduling.booking import Proposal, Signature, SlotTaken
+from scheduling import booking, cards, drafts
+from scheduling.booking import Offer, Signature, SlotTaken
 from scheduling.drafts import Row, Rows
-from scheduling.forms import MOST_SESSIONS, AskForm, AwayForms, EditForm, SignForm
+from scheduling.forms import MOST_SESSIONS, WEEKDAYS, EditForm, SignForm, prescribers_of
 from scheduling.models import Course, ProtocolVersion
-from scheduling.protocols import library
-from scheduling.protocols.types import Place, Wishes
+from scheduling.protocols.types import Phase, Place, Wishes
+from scheduling.views import asking
 from scheduling.views.signing import request_id_of, sign
 
 #: The plan that is chosen at first: the nearest to wishes and to the protocol's pattern that is offered.
 FIRST_CHOICE = ("wishes", "even", "soonest")
 
 #: Buttons that would write.
-COMMITTING = ("book", "hold")
+COMMITTING = ("book", "hold", "send")
+
+#: Buttons that change what is asked; the rows are planned anew.
+ASKING = ("plan", "again", "from", "count", "more", "fewer", "unwish")
 
 
 class Desk:
@@ -53,50 +54,43 @@ class Desk:
         self.act, *self.arguments = request.POST.get("act", "plan").split(":")
         self.errors: list[str] = []
         self.notes: list[str] = []
+        self.edits_lost = False
         self.judged = True
         self.status = 200
-        self.data = self._data() if request.method == "POST" else None
-        initial = self._initial() if self.data is None else {}
-        self.ask = AskForm(self.data, initial=initial, running=course is not None)
-        self.away = AwayForms(self.data, prefix="away")
+        self.rows: Rows = self._rows()
+        self.asked = asking.Asked(
+            request,
+            site=site,
+            patient=patient,
+            course=course,
+            rows=len(drafts.kept(self.rows)),
+            act=self.act,
+            arguments=self.arguments,
+            now=now,
+        )
         self.edit: EditForm | None = None
         self.editing: int | None = None
-        self.sign = SignForm(site=site, actor=self.actor, prefix="sign")
+        self.sign = self._typed_signature()
         self.request_id = request_id_of(request) or uuid4()
-        self.rows: Rows = self._rows()
         self.label = request.POST.get("label", "")
-        if self.valid:
+        self.picked = request.POST.get("picked", "")
+        self.planned_for = request.POST.get("asked", "")
+        if self.asked.valid:
             self._act()
 
     # What the form says
-
-    def _initial(self) -> dict[str, Any]:
-        standard = library.builtin()[0].code
-        known = {version.code: version for version in queries.protocols()} if self.course is None else {}
-        version = known.get(standard) or next(iter(known.values()), None)
-        return {
-            "protocol": version,
-            "sessions": version.protocol.initial_plan if version else None,
-            "earliest": self.now.astimezone(self.site.zone).date(),
-        }
-
-    def _data(self) -> QueryDict:
-        """What was sent; another protocol brings its own number of sessions along, a first date its date."""
-        data = self.request.POST.copy()
-        protocol, before = data.get("protocol", ""), data.get("protocol-before", "")
-        if self.course is None and protocol != before and data.get("sessions") == data.get("sessions-before"):
-            version = next((version for version in queries.protocols() if str(version.pk) == protocol), None)
-            if version is not None:
-                data["sessions"] = str(version.protocol.initial_plan)
-        if self.act == "from" and self.arguments:
-            data["earliest"] = self.arguments[0]
-        return data
 
     def _rows(self) -> Rows:
         try:
             return tuple(drafts.decode_row(text) for text in self.request.POST.getlist("row")[: 2 * MOST_SESSIONS])
         except ValueError as error:
             raise SuspiciousOperation("rows of a draft") from error
+
+    def _typed_signature(self) -> SignForm:
+        """What was typed of a signature stays on the page; a password is never sent back."""
+        typed = {name: self.request.POST.get(f"sign-{name}") for name in ("prescriber", "reason")}
+        kept = {name: value for name, value in typed.items() if value}
+        return SignForm(site=self.site, actor=self.actor, prefix="sign", initial=kept)
 
     def _index(self, place: int = 0) -> int:
         try:
@@ -107,40 +101,35 @@ class Desk:
             raise SuspiciousOperation("a button that the page does not have")
         return index
 
-    @cached_property
-    def valid(self) -> bool:
-        """Whether the planner can be asked at all."""
-        if self.data is None:
-            return True
-        return self.ask.is_valid() & self.away.is_valid()
-
     @property
     def protocol(self) -> ProtocolVersion:
         """The one that is chosen, or the running course's."""
-        if self.course is not None:
-            return self.course.protocol
-        version = self._asked("protocol")
-        if not isinstance(version, ProtocolVersion):
-            raise SuspiciousOperation("no protocol to plan by")
-        return version
-
-    def _asked(self, name: str) -> Any:
-        return (
-            self.ask.cleaned_data[name]
-            if self.data is not None
-            else self.ask.get_initial_for_field(self.ask.fields[name], name)
-        )
-
-    def _wishes(self) -> Wishes:
-        return self.ask.wishes(self.away) if self.data is not None else Wishes()
+        return self.asked.protocol
 
     # What a button does
 
     def _act(self) -> None:
+        """Rows that were planned for something else than what is asked now are planned anew, whatever was pressed."""
+        asked = self.asked.digest
+        if self.act == "choose":
+            self.label = self.picked = self.arguments[0] if self.arguments else ""
+            self._plan(keeping=())
+        elif self.act == "again":
+            self._plan(keeping=())
+        elif self.act in ASKING or self.planned_for != asked:
+            self._set()
+            if self.edit is not None:
+                return  # what is open there is no time: nothing is planned around it
+            if self.act in COMMITTING:
+                self.notes.append(_("What is asked for has changed. Look at the new plan, then book."))
+                self.status = 422
+            self._plan(keeping=drafts.edited(self.rows))
+        else:
+            self._change()
+        self.planned_for = asked
+
+    def _change(self) -> None:
         match self.act:
-            case "choose":
-                self.label = self.arguments[0] if self.arguments else ""
-                self._propose_rows()
             case "take":
                 row = self.rows[index := self._index()]
                 chosen = self.arguments[1:]
@@ -153,18 +142,34 @@ class Desk:
                 index = self._index()
                 row = self.rows[index]
                 self._put(index, Row(row.place, row.others, row.was, dropped=self.act == "drop"))
-            case "set" | "look" | "book" | "hold":
+            case "set" | "look" | "book" | "hold" | "send":
                 self._set()
             case "leave":
                 pass
             case _:
-                self.label = ""
-                self._propose_rows()
+                raise SuspiciousOperation("a button that the page does not have")
 
-    def _propose_rows(self) -> None:
-        offers = {offer.label: offer for offer in self.proposal.offers}
-        self.label = next((label for label in (self.label, *FIRST_CHOICE) if label in offers), "")
-        self.rows = drafts.from_offer(offers[self.label]) if self.label else ()
+    def _plan(self, keeping: Rows) -> None:
+        """The rows of the chosen plan, around those of `keeping` where that is possible."""
+        offers = {offer.label: offer for offer in self.asked.proposal.offers}
+        choice = (self.picked, *FIRST_CHOICE)
+        self.label = next((label for label in choice if label in offers), "")
+        around = self._around(keeping) if keeping and self.label else {}
+        label = next((label for label in (self.label, *FIRST_CHOICE) if label in around), "")
+        if label:
+            self.rows = drafts.from_offer(around[label], keeping)
+        else:
+            self.rows = drafts.from_offer(offers[self.label]) if self.label else ()
+            self.edits_lost = bool(keeping and self.label)
+
+    def _around(self, keeping: Rows) -> dict[str, Offer]:
+        """Plans in which these rows stay, by label."""
+        try:
+            found = self.asked.propose(self.asked.wishes, fixed=[row.place for row in keeping])
+        except DomainError:  # a row that cannot stand, a past one for example
+            return {}
+        count = self.asked.count
+        return {offer.label: offer for offer in found.offers if count in (None, len(offer.sessions))}
 
     def _put(self, index: int, row: Row) -> None:
         self.rows = drafts.in_order(row if place == index else old for place, old in enumerate(self.rows))
@@ -182,25 +187,26 @@ class Desk:
         if not given.isdecimal() or int(given) >= len(self.rows):
             return
         index = int(given)
-        edit = self._open(index, self.data)
+        edit = self._open(index, self.request.POST)
         if not edit.is_valid():
             self.status = 422
             return
         if edit.place != self.rows[index].place:
             self._put(index, drafts.moved(self.rows[index], edit.place))
             if self.act in COMMITTING:
-                self.notes.append(_("A row was changed just now. Nothing was booked yet: look at it, then book."))
+                self.notes.append(_("A row was changed just now. Look at it, then book."))
                 self.status = 422
         self.edit = self.editing = None
 
     @property
     def commits(self) -> bool:
         """Whether the button wants to write, and nothing stands in the way that the page can see."""
-        return bool(self.act in COMMITTING and self.valid and self.edit is None and not self.notes and self.places)
+        settled = self.asked.valid and self.edit is None and not self.notes
+        return bool(self.act in COMMITTING and settled and self.places)
 
     @property
     def holds(self) -> bool:
-        return self.act == "hold"
+        return self.act in ("hold", "send")
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -209,8 +215,23 @@ class Desk:
 
     def signature(self) -> Signature | None:
         """What a prescriber has signed on this page; raises NotSigned when the signature does not stand."""
-        self.sign = SignForm(self.data, site=self.site, actor=self.actor, prefix="sign")
+        if self.act == "send" or (self.holds and not self.request.POST.get("sign-password")):
+            return None  # it is asked for, not given
+        self.sign = SignForm(self.request.POST, site=self.site, actor=self.actor, prefix="sign")
         return sign(self.request, self.sign)
+
+    @property
+    def reason(self) -> str:
+        """Why a prescriber is asked to pass over a rule, as far as it was typed."""
+        return self.request.POST.get("sign-reason", "").strip()[:500]
+
+    @property
+    def asks(self) -> Staff | None:
+        """The prescriber who is chosen on the page."""
+        chosen = self.request.POST.get("sign-prescriber", "")
+        if not chosen.isdecimal() or len(chosen) > 18:
+            return None
+        return prescribers_of(self.site).filter(pk=chosen).first()
 
     # What came of it
 
@@ -229,29 +250,6 @@ class Desk:
         else:
             self.errors.append(_("A row breaks a rule that nobody can pass over."))
 
-    @cached_property
-    def proposal(self) -> Proposal:
-        """Up to three plans, or why there is none."""
-        try:
-            return booking.propose(
-                actor=self.actor,
-                site=self.site,
-                patient=self.patient,
-                protocol=self.protocol,
-                course=self.course,
-                count=self._asked("sessions"),
-                earliest=self._asked("earliest"),
-                wishes=self._wishes(),
-                now=self.now,
-            )
-        except DomainError as error:
-            if self.data is not None:
-                add_error(self.ask, error)
-            else:
-                self.errors.append(error.message)
-            self.status = 422
-            return Proposal((), None)
-
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the rules say to the rows as they are now."""
@@ -262,7 +260,7 @@ class Desk:
                 actor=self.actor,
                 site=self.site,
                 patient=self.patient,
-                protocol=self.protocol,
+                protocol=self.asked.protocol,
                 course=self.course,
                 places=self.places,
                 now=self.now,
@@ -275,31 +273,55 @@ class Desk:
 
     def render(self, template: str, **context: Any) -> HttpResponse:
         """The page as it stands."""
-        if not self.valid:
+        if not self.asked.valid:
             return render(self.request, template, self._frame() | context, status=422)
-        proposal, findings = self.proposal, self.findings
-        shape = self.protocol.protocol.visit
+        planned = self._planned()
+        if self.asked.refusal:
+            self.status = 422
+        return render(self.request, template, self._frame() | planned | context, status=self.status)
+
+    def _planned(self) -> dict[str, Any]:
+        """The plans, the rows of one, and what the rules say to them."""
+        asked, findings = self.asked, self.findings
+        proposal, rules = asked.proposal, asked.protocol.protocol
+        initial = self.course is None or self.course.phase == Phase.INITIAL
+        last_day = rules.limits["span-max"].value if initial else None
         names = drafts.Names.of(self.site)
-        needed = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE})
-        return render(
-            self.request,
-            template,
-            self._frame()
-            | {
-                "protocol": self.protocol,
-                "shape": shape,
-                "none": proposal.none,
-                "wished": self._wishes() != Wishes(),
-                "cards": drafts.cards(proposal.offers, self.label, self.rows, findings, self.site),
-                "lines": drafts.lines(self.rows, findings, names, shape, self._first_day()),
-                "elsewhere": drafts.elsewhere(findings),
-                "warnings": [finding for finding in findings if finding.level == Level.WARN],
-                "judged": self.judged,
-                "needed": needed,
-                "blocked": any(finding.level == Level.BLOCK for finding in findings),
-            }
-            | context,
-            status=self.status,
+        lines = drafts.lines(self.rows, findings, names, rules.visit, self._first_day(), last_day)
+        levels = {level: [found for found in findings if found.level == level] for level in Level}
+        signed = [line for line in lines if any(found.level == Level.OVERRIDE for found in line.findings)]
+        return {
+            "protocol": asked.protocol,
+            "none": proposal.none,
+            "in_the_way": asked.in_the_way,
+            "ways_out": asked.ways_out(),
+            "room": asked.room,
+            "wished": asked.wishes != Wishes(),
+            "cards": self._cards(findings),
+            "lines": lines,
+            "signed_at": signed[-1].index if signed else len(lines) - 1,
+            "signed_rows": [str(line.number) for line in signed],
+            "elsewhere": drafts.elsewhere(findings),
+            "warnings": levels[Level.WARN],
+            "overrides": levels[Level.OVERRIDE],
+            "blocked": bool(levels[Level.BLOCK]),
+            "needed": sorted({finding.rule for finding in levels[Level.OVERRIDE]}),
+            "judged": self.judged,
+        }
+
+    def _cards(self, findings: tuple[Finding, ...]) -> tuple[cards.Card, ...]:
+        asked, offers = self.asked, self.asked.proposal.offers
+        shown = cards.shown(offers, self.rows, self.site.zone)
+        if shown is None:
+            return ()
+        return cards.cards(
+            offers=offers,
+            label=self.label,
+            rows=self.rows,
+            findings=findings,
+            calendar=cards.Calendar.of(self.site, asked.hours, asked.wishes.except_dates, *shown),
+            wishes=asked.wishes,
+            shape=asked.protocol.protocol.visit,
         )
 
     def _first_day(self) -> date | None:
@@ -308,22 +330,37 @@ class Desk:
             return None
         return self.course.sessions.live().in_order().values_list("local_date", flat=True).first()
 
+    def _dates(self) -> str:
+        """From when to when: "25 Nov–16 Dec"."""
+        days = [place.starts_at.astimezone(self.site.zone).date() for place in self.places]
+        return asking.dates(min(days), max(days)) if days else ""
+
     def _frame(self) -> dict[str, Any]:
         return {
             "section": "patients",
             "site": self.site,
             "patient": self.patient,
             "course": self.course,
-            "ask": self.ask,
-            "away": self.away,
+            "running": Course.objects.running().filter(patient=self.patient).exclude(held_until__lte=self.now).first(),
+            "ask": self.asked.form,
+            "away": self.asked.away,
+            "chips": self.asked.chips,
+            "wish_open": self.asked.wish_open,
+            "left_out": [str(name) for day, name in WEEKDAYS if day not in self.asked.weekdays],
+            "asked": self.planned_for,
             "rows": [drafts.encode_row(row) for row in self.rows],
             "label": self.label,
+            "picked": self.picked,
             "edit": self.edit,
             "editing": self.editing,
+            "edits_lost": self.edits_lost,
             "sign": self.sign,
-            "errors": self.errors,
+            "errors": [*self.errors, *([self.asked.refusal] if self.asked.refusal and not self.asked.data else [])],
             "notes": self.notes,
+            "now": self.now,
             "request_id": self.request_id,
             "places": self.places,
+            "dates": self._dates(),
             "lost": [row for row in self.rows if row.taken],
+            "replaced": [row for row in self.rows if row.taken and row.was],
         }

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
 from clinic.errors import DomainError
+from clinic.findings import Level
 from clinic.http import actor, go, page, site_of
 from clinic.permissions import Verb
 from patients.models import Patient
@@ -34,13 +35,16 @@ def new_course(request: HttpRequest, patient_id: int) -> HttpResponse:
             places=desk.places,
             override=desk.signature(),
             hold=desk.holds,
+            reason=desk.reason if desk.holds else "",
+            ask=desk.asks if desk.holds else None,
             request_id=desk.request_id,
             now=desk.now,
         )
     except DomainError as error:
         desk.refused(error)
         return desk.render("courses/new.html")
-    _say(request, len(desk.places), held=desk.holds)
+    asked = any(finding.level == Level.OVERRIDE for finding in change.findings)
+    _say(request, len(desk.places), held=desk.holds, asked=asked)
     return go(request, "course", change.course.pk)
 
 
@@ -64,12 +68,18 @@ def add_sessions(request: HttpRequest, course_id: int) -> HttpResponse:
     except DomainError as error:
         desk.refused(error)
         return desk.render("courses/add.html")
-    _say(request, len(desk.places), held=False)
+    _say(request, len(desk.places))
     return go(request, "course", course.pk)
 
 
-def _say(request: HttpRequest, count: int, *, held: bool) -> None:
-    if held:
+def _say(request: HttpRequest, count: int, *, held: bool = False, asked: bool = False) -> None:
+    if held and asked:
+        text = ngettext(
+            "%(count)d visit is held for 24 hours; a prescriber is asked to sign. Nothing is mailed yet.",
+            "%(count)d visits are held for 24 hours; a prescriber is asked to sign. Nothing is mailed yet.",
+            count,
+        )
+    elif held:
         text = ngettext(
             "%(count)d visit is held for 24 hours. Nothing is mailed yet.",
             "%(count)d visits are held for 24 hours. Nothing is mailed yet.",

@@ -69,7 +69,7 @@ def test_the_page_opens_with_plans_and_the_rows_of_one(planning: Desk) -> None:
         "5 Mon 15 Feb day 14 08:00 home 11:10 No finding",
         "6 Thu 18 Feb day 17 08:00 home 11:10 No finding",
     ]
-    assert [button.text for button in shown.all("button.primary")] == ["Book 6 visits"]
+    assert [button.text for button in shown.all("button.primary")] == ["Book 6 visits Ctrl ⏎"]
 
 
 def test_looking_writes_nothing(planning: Desk) -> None:
@@ -193,7 +193,7 @@ def test_a_row_is_edited_and_judged(planning: Desk) -> None:
     planning.press("edit:1").press("set", edit__date="2027-02-02", edit__start="09:00")
 
     assert planning.rows[1] == (
-        "2 Thu 4 Feb Tue 2 Feb day 1 08:00 09:00 home 12:10 OVERRIDE · gap-min · 1 day, 25 h "
+        "2 Thu 4 Feb Tue 2 Feb day 1 08:00 09:00 home 12:10 OVERRIDE · gap 1 day, 25 h "
         "Sessions 1 and 2 are 1 day apart; at least 2 calendar days and 40 hours are required."
     )
     assert Course.objects.count() == 0
@@ -211,9 +211,7 @@ def test_an_open_row_is_looked_at_before_anything_is_booked(planning: Desk) -> N
     planning.press("edit:1").press("book", edit__date="2027-02-05")
 
     assert planning.answer.status_code == 422
-    assert planning.notices == [
-        "Nothing was booked yet. A row was changed just now. Nothing was booked yet: look at it, then book."
-    ]
+    assert planning.notices == ["Nothing was booked yet. A row was changed just now. Look at it, then book."]
     assert planning.rows[1].startswith("2 Thu 4 Feb Fri 5 Feb day 4")
     assert Course.objects.count() == 0
 
@@ -233,7 +231,7 @@ def test_a_row_is_dropped_and_added_again(planning: Desk) -> None:
     planning.press("restore:3")
 
     assert dropped == "Thu 11 Feb day 10 08:00 home 11:10 Dropped"
-    assert primary == ["Book 5 visits"]
+    assert primary == ["Book 5 visits Ctrl ⏎"]
     assert planning.rows[3] == "4 Thu 11 Feb day 10 08:00 home 11:10 No finding"
 
 
@@ -249,6 +247,126 @@ def test_times_are_held_for_a_day(planning: Desk, desk: Client) -> None:
 
 def too_near(planning: Desk) -> Desk:
     return planning.press("edit:1").press("set", edit__date="2027-02-02")
+
+
+def test_a_wish_is_dropped_by_its_chip(planning: Desk) -> None:
+    planning.press("plan", not_before="10:00", home_by="14:00")
+    worded = says(planning.answer, "button.chip")
+    planning.press("unwish:not_before")
+
+    assert worded == ["not before 10:00", "home by 14:00"]
+    assert says(planning.answer, "button.chip") == ["home by 14:00"]
+    assert planning.rows[0].startswith("1 Mon 1 Feb day 0 08:00")
+
+
+def test_dates_away_come_one_after_the_other_and_go_one_by_one(planning: Desk) -> None:
+    planning.press("plan", away__0__first="2027-02-04", away__0__last="2027-02-05")
+    planning.press("plan", away__1__first="2027-02-27", away__1__last="2027-03-02")
+    worded = says(planning.answer, "button.chip")
+    planning.press("unwish:away-0")
+    data = form_data(planning.answer, form="desk")
+
+    assert worded == ["not 4–5 Feb", "not 27 Feb–2 Mar"]
+    assert says(planning.answer, "button.chip") == ["not 27 Feb–2 Mar"]
+    assert [data[f"away-{place}-first"] for place in (0, 1)] == [["2027-02-27"], [""]]
+    assert data["away-TOTAL_FORMS"] == ["2"]
+
+
+def test_weekdays_are_those_on_which_the_site_ever_opens_and_all_of_them_are_no_wish(planning: Desk) -> None:
+    first = page(planning.answer)
+    planning.press("plan", weekdays=["0", "2"])
+
+    assert [box.attributes["value"] for box in first.all("[name=weekdays]")] == ["0", "1", "2", "3", "4"]
+    assert {"checked" in box.attributes for box in first.all("[name=weekdays]")} == {True}
+    assert "as wished" not in first.all("button.plan")[0].text
+    assert {row[2:5] for row in planning.rows} == {"Mon", "Wed"}
+
+
+def test_visits_are_counted_up_and_down(planning: Desk) -> None:
+    counts = [len(planning.press(act).rows) for act in ("fewer", "fewer", "more")]
+
+    assert counts == [5, 4, 5]
+    assert form_data(planning.answer, form="desk")["sessions"] == ["5"]
+
+
+def test_more_visits_than_the_phase_takes_are_told_with_the_number_that_it_takes(planning: Desk) -> None:
+    planning.press("more").press("count:6")
+
+    assert len(planning.rows) == 6
+
+
+def test_a_change_of_a_row_stays_when_the_wishes_change(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-02-05", edit__start="09:00")
+    planning.press("plan", not_before="08:30")
+
+    assert planning.rows[1].startswith("2 Thu 4 Feb Fri 5 Feb day 4 08:00 09:00")
+    assert "1 edited" in planning.answer.content.decode()
+
+
+def test_a_change_that_no_plan_can_keep_is_given_up_and_that_is_said(planning: Desk) -> None:
+    planning.press("take:1:0").press("take:2:0").press("plan", sessions="1")
+
+    assert len(planning.rows) == 1
+    assert planning.notices == ["What you changed no longer fits what is asked. All rows are planned anew."]
+
+
+def test_an_open_row_that_was_changed_is_taken_over_when_the_wishes_change(planning: Desk) -> None:
+    planning.press("edit:1").press("plan", edit__date="2027-02-05", not_before="08:30")
+
+    assert planning.rows[1].startswith("2 Thu 4 Feb Fri 5 Feb day 4")
+
+
+def test_rows_of_another_question_are_never_booked(planning: Desk) -> None:
+    planning.press("book", not_before="10:00")
+
+    assert planning.answer.status_code == 422
+    assert planning.notices == [
+        "Nothing was booked yet. What is asked for has changed. Look at the new plan, then book."
+    ]
+    assert planning.rows[0].startswith("1 Mon 1 Feb day 0 10:00")
+    assert Course.objects.count() == 0
+
+
+def test_a_plan_that_was_picked_stays_picked_while_the_wishes_change(planning: Desk) -> None:
+    planning.press("choose:soonest").press("plan", not_before="10:00")
+    chosen = [card.attributes["id"] for card in page(planning.answer).all("[aria-pressed=true]")]
+
+    assert chosen == ["plan-soonest"]
+
+
+def test_dates_away_that_leave_no_plan_can_be_dropped_one_by_one(planning: Desk) -> None:
+    planning.press("plan", away__0__first="2027-02-02", away__0__last="2027-05-28")
+    buttons = says(planning.answer, "button.button")
+
+    assert "Drop “not 2 Feb–28 May”: first Mon 1 Feb" in buttons
+    planning.press("unwish:away-0")
+    assert len(planning.rows) == 6
+
+
+def test_the_last_lawful_day_is_marked(planning: Desk) -> None:
+    planning.press("edit:5").press("set", edit__date="2027-02-22")
+
+    assert planning.rows[5].endswith("Day 21 of 21")
+
+
+def test_a_link_brings_its_first_answers_along(desk: Client, clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient, days=(0, 3, 7, 10))
+    planned = Desk(desk, f"/courses/{course.pk}/add/?sessions=1&earliest=2027-02-16").rows
+    nonsense = Desk(desk, f"/courses/{course.pk}/add/?sessions=-4&earliest=soon").rows
+
+    assert (len(planned), planned[0][2:12]) == (1, "Tue 16 Feb")
+    assert len(nonsense) == 2
+
+
+def test_what_is_missing_for_the_patient_is_said_in_the_head(desk: Client, clinic: Clinic, course: Course) -> None:
+    silent = PatientFactory.create(email="", phone="")
+    paths = [f"/patients/{silent.pk}/course/new/", f"/patients/{course.patient_id}/course/new/"]
+    gates = [[gate.text for gate in page(desk.get(path)).all("ul.gates")[0].all("li")] for path in paths]
+
+    assert gates == [
+        ["No other course", "No mail address", "No phone number"],
+        ["Another course is running", "Mail address known"],
+    ]
 
 
 def test_a_prescriber_signs_in_place(planning: Desk, clinic: Clinic) -> None:
@@ -304,12 +422,33 @@ def test_a_signature_signs_what_the_page_has_shown_and_nothing_else(planning: De
 
 def test_without_a_signature_the_times_are_held_and_a_prescriber_is_asked(planning: Desk) -> None:
     too_near(planning)
-    word = [button.text for button in page(planning.answer).all("[value=hold]")]
     planning.press("hold")
 
-    assert word == ["Hold and ask a prescriber"]
     assert Course.objects.get().state == CourseState.HELD
-    assert list(Task.objects.values_list("kind", "details__rules")) == [("override-asked", ["gap-min"])]
+    assert list(Task.objects.values_list("kind", "details")) == [("override-asked", {"rules": ["gap-min"]})]
+
+
+def test_a_prescriber_is_asked_with_the_reason_that_was_typed(planning: Desk, clinic: Clinic) -> None:
+    typed = {"sign__prescriber": clinic.prescriber.pk, "sign__reason": "Travels from Thursday"}
+    too_near(planning).press("send", **typed)
+    course = Course.objects.get()
+
+    assert (course.state, course.overrides.count()) == (CourseState.HELD, 0)
+    assert Task.objects.get().details == {
+        "rules": ["gap-min"],
+        "reason": "Travels from Thursday",
+        "asked": clinic.prescriber.pk,
+        "asked_name": clinic.prescriber.short_name,
+    }
+
+
+def test_what_was_typed_of_a_signature_stays_while_the_plan_changes(planning: Desk, clinic: Clinic) -> None:
+    typed = {"sign__prescriber": clinic.prescriber.pk, "sign__reason": "Travels", "sign__password": PASSWORD}
+    too_near(planning).press("take:5:0", **typed)
+    data = form_data(planning.answer, form="desk")
+
+    assert (data["sign-prescriber"], data["sign-reason"]) == ([str(clinic.prescriber.pk)], ["Travels"])
+    assert PASSWORD not in planning.answer.content.decode()
 
 
 def test_a_block_is_passed_over_by_nobody(planning: Desk) -> None:
@@ -318,7 +457,7 @@ def test_a_block_is_passed_over_by_nobody(planning: Desk) -> None:
     assert planning.answer.status_code == 422
     assert planning.notices == ["Nothing was booked yet. A row breaks a rule that nobody can pass over."]
     assert page(planning.answer).all("[name=sign-reason]") == []
-    assert [button.text for button in page(planning.answer).all("[value=hold]")] == ["Hold for 24 h"]
+    assert [button.text for button in page(planning.answer).all("[value=hold]")] == ["Hold for 24 h h"]
     assert "1 block" in says(planning.answer, "button.plan")[1]
     assert "Recorded" not in says(planning.answer, "footer.commit")[0]
     assert Course.objects.count() == 0
@@ -342,8 +481,10 @@ def test_a_lost_race_marks_the_taken_rows_alone_and_offers_replacements(planning
         "",
     ]
     assert planning.rows[4].startswith("5 Mon 15 Feb day 14 08:00 08:10")
-    assert says(planning.answer, "button.primary") == ["Book with 2 replacements"]
-    assert len(page(planning.answer).all("rect.edited")) == 1
+    assert says(planning.answer, "button.primary") == ["Book with 2 replacements Ctrl ⏎"]
+    assert [button.attributes["id"] for button in page(planning.answer).all("[autofocus]")] == ["book"]
+    assert "Your edit is kept" in planning.rows[4]
+    assert len(page(planning.answer).all("button.plan")[1].all("span.edited")) == 1
     assert planning.press("book").answer.status_code == 302
     assert Session.objects.filter(patient=planning_patient(planning), state=SessionState.BOOKED).count() == 6
 
@@ -374,14 +515,16 @@ def test_where_there_is_no_plan_the_limit_and_the_first_date_are_told(planning: 
 
     assert planning.rows == []
     assert len(planning.notices) == 1
-    assert planning.notices[0].startswith("No plan is possible.")
+    assert planning.notices[0].startswith("No plan 6 visits do not fit with what is asked. In the way: ")
 
 
 def test_who_has_a_running_course_gets_no_second(desk: Client, course: Course) -> None:
     planning = Desk(desk, f"/patients/{course.patient_id}/course/new/")
 
     assert planning.rows == []
-    assert planning.notices == ["No plan is possible. The patient has another running course. To the running course"]
+    assert planning.notices == [
+        "No plan The patient has another running course. To the running course Add visits to it"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -474,7 +617,7 @@ def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Des
         planning.press("look")
 
     assert len(planning.rows) == int(sessions)
-    assert len(queries) == 28
+    assert len(queries) == 30
 
 
 def test_dates_are_those_of_the_site(planning: Desk) -> None:

@@ -79,7 +79,7 @@ def test_what_breaks_a_rule_is_signed_before_it_is_moved(
     session.refresh_from_db()
 
     assert look.status_code == 200
-    assert says(look, ".finding")[0].startswith("OVERRIDE · gap-min · 1 day, 24 h")
+    assert says(look, ".finding")[0].startswith("OVERRIDE · gap 1 day, 24 h")
     assert (unsigned.status_code, signed.status_code) == (422, 302)
     assert says(unsigned, ".notice")[0].startswith("The visit was not moved.")
     assert session.starts_at == local(MONDAY + timedelta(days=1))

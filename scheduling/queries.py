@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from clinic.findings import Finding
-from patients.models import Patient, Task
+from patients.models import Patient, Task, TaskKind
 from scheduling.models import (
     Course,
     CourseState,
@@ -30,6 +32,30 @@ from scheduling.protocols.types import Phase, Protocol, Spot
 def courses() -> QuerySet[Course]:
     """Every course with all that belongs to it, the newest first. Four queries with its rows."""
     return Course.objects.with_history().order_by("-pk")
+
+
+@dataclass(frozen=True, slots=True)
+class CoursePage:
+    """A course with its findings, its mails (the latest first) and the open request to pass over rules as
+    {"details", "since"}, or None."""
+
+    course: Course
+    findings: tuple[Finding, ...]
+    mails: tuple[Mail, ...]
+    asked: Mapping[str, Any] | None
+
+
+def course_page(course: int) -> CoursePage:
+    """Everything a course's page shows. Six queries. Raises Course.DoesNotExist."""
+    tasks = Task.objects.filter(course=OuterRef("pk"), kind=TaskKind.OVERRIDE_ASKED, done_at=None)
+    line = tasks.values(line=JSONObject(details="details", since="since"))[:1]
+    found = courses().annotate(asked=Subquery(line)).get(pk=course)
+    return CoursePage(
+        course=found,
+        findings=findings_of([found])[found.pk],
+        mails=tuple(reminders().filter(course=found).order_by("-due_at", "-pk")),
+        asked=found.asked,
+    )
 
 
 def findings_of(found: Sequence[Course]) -> dict[int, tuple[Finding, ...]]:

@@ -11,13 +11,13 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import ngettext
 
 from clinic.findings import Finding, Level
-from clinic.models import Closure, Site
+from clinic.models import Closure
 from scheduling import wording
 from scheduling.board import Board
-from scheduling.models import CourseEvent, CourseState, Mail, MailState, Session, SessionState
+from scheduling.models import CourseState, Mail, MailState, Session, SessionState
 from scheduling.protocols.types import NoPlan, VisitShape
 from scheduling.protocols.windows import day_bounds
 
@@ -86,6 +86,13 @@ def mail_tag(mail: Mail) -> dict[str, Any]:
     return {"icon": icon, "tone": tone, "label": mail.get_state_display()}
 
 
+@register.inclusion_tag("parts/state.html")
+def level_tag(level: Level | None) -> dict[str, Any]:
+    """The worst that the rules say to a time, in a word."""
+    icon, tone, word = LEVELS[level] if level else ("check", "green", _("fits"))
+    return {"icon": icon, "tone": tone, "label": word}
+
+
 @register.filter
 def mail_reason(mail: Mail) -> str:
     """Why the patient got this mail, or did not."""
@@ -100,46 +107,6 @@ def mail_reason(mail: Mail) -> str:
             tries = ngettext("Tried %(count)s time; tried on.", "Tried %(count)s times; tried on.", mail.attempts)
             return tries % {"count": mail.attempts} + (f" {_(mail.error)}" if mail.error else "")
     return ""
-
-
-#: What happened to a course, by the kind of its event.
-TOLD = {
-    "booked": ngettext_lazy("Booked: %(count)s visit.", "Booked: %(count)s visits.", "count"),
-    "held": ngettext_lazy("Held: %(count)s visit.", "Held: %(count)s visits.", "count"),
-    "added": ngettext_lazy("Added: %(count)s visit.", "Added: %(count)s visits.", "count"),
-    "session-cancelled": gettext_lazy("A visit was cancelled: %(reason)s"),
-    "cancelled": gettext_lazy("The course was cancelled: %(reason)s"),
-    "hold-expired": gettext_lazy("The hold has run out; the times are free."),
-    "confirmed": gettext_lazy("The patient said yes to a visit."),
-    "decided": gettext_lazy("Maintenance every %(interval)s days: %(reason)s"),
-    "needs-time": ngettext_lazy("%(count)s visit no longer fits.", "%(count)s visits no longer fit.", "count"),
-    "fits-again": ngettext_lazy("%(count)s visit fits again.", "%(count)s visits fit again.", "count"),
-    "paused": gettext_lazy("Paused: %(reason)s"),
-    "stopped": gettext_lazy("Stopped: %(reason)s"),
-    "completed": gettext_lazy("Completed: %(reason)s"),
-}
-
-
-@register.filter
-def told(event: CourseEvent, site: Site) -> str:
-    """What happened to a course, in a sentence."""
-    details = event.details
-    if event.kind == "moved":
-        return " ".join(_moved(move, site) for move in details.get("moved", ()))
-    values = {
-        "count": len(details.get("sessions", ())),
-        "reason": details.get("reason", ""),
-        "interval": details.get("interval_days", ""),
-    }
-    return str(TOLD[event.kind] % values) if event.kind in TOLD else event.kind
-
-
-def _moved(move: Mapping[str, Any], site: Site) -> str:
-    old, new = (datetime.fromisoformat(move[end]["starts_at"]).astimezone(site.zone) for end in ("from", "to"))
-    return _("Moved: %(old)s to %(new)s.") % {
-        "old": f"{date_format(old, 'D j M')} {wording.clock(old, site.zone)}",
-        "new": f"{date_format(new, 'D j M')} {wording.clock(new, site.zone)}",
-    }
 
 
 @register.inclusion_tag("parts/visit_bar.html")
@@ -176,6 +143,18 @@ def closed_when(closure: Closure, board: Board) -> str:
     if start <= first:
         return _("all day") if end >= last else _("until %(end)s") % hours
     return _("from %(start)s") % hours if end >= last else _("%(start)s–%(end)s") % hours
+
+
+@register.filter
+def measured(text: str) -> str:
+    """What was observed, or a limit, as it was stored: in the reader's language."""
+    return wording.measured(text)
+
+
+@register.filter
+def lasting(span: timedelta) -> str:
+    """A length of time: "12 min", "3 h 10 min"."""
+    return wording.length(span)
 
 
 @register.filter

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
-from clinic.errors import DomainError, RulesBroken
-from clinic.findings import Finding, Level, worst
+from clinic.errors import DomainError, RulesBroken, Stale
+from clinic.findings import Finding, Level
 from clinic.forms import add_error
 from clinic.http import actor, page
-from clinic.permissions import Verb
-from scheduling import cancelling, confirming, deciding, queries
+from clinic.permissions import Verb, allowed
+from scheduling import cancelling, confirming, deciding, history, openings, queries, visits, wording
 from scheduling.booking import Signature
-from scheduling.forms import MaintenanceForm, ReasonForm, SignForm
-from scheduling.models import OPEN, Course, CourseState, Session, SessionState
+from scheduling.forms import GiveUpForm, MaintenanceForm, SignForm
+from scheduling.models import OPEN, Course, CourseState, MailState
 from scheduling.protocols.progress import default_interval
+from scheduling.views import hints, steps
 from scheduling.views.signing import request_id_of, sign
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A session on the course's page: its day number, what is found about it, and what can still be done."""
-
-    session: Session
-    day: int
-    findings: tuple[Finding, ...]
-    movable: bool
-    confirmable: bool
-
-    @property
-    def tone(self) -> str:
-        """How the findings' row stands out."""
-        return str(worst(self.findings) or "")
 
 
 @page(GET=Verb.SEE)
@@ -72,19 +58,38 @@ def confirm(request: HttpRequest, course_id: int) -> HttpResponse:
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def cancel(request: HttpRequest, course_id: int) -> HttpResponse:
     """Cancel a course and its sessions to come, after saying which."""
-    found = get_object_or_404(Course.objects.select_related("site", "protocol", "patient"), pk=course_id)
-    form = ReasonForm(request.POST or None, initial={"request_id": uuid4()})
+    found = get_object_or_404(Course.objects.with_history(), pk=course_id)
+    if found.ended_at is not None and request.method != "POST":
+        return _ended(request, found)
+    form = GiveUpForm(request.POST or None, initial={"request_id": uuid4()})
     if form.is_valid():
         try:
             change = cancelling.cancel_course(actor=actor(request), course=found, now=clock.now(), **form.cleaned_data)
+        except Stale as error:
+            return _ended(request, Course.objects.with_history().get(pk=course_id), error.message)
         except DomainError as error:
             add_error(form, error)
         else:
             messages.success(request, _("The course is cancelled; its times are free."))
             return redirect("course", change.course.pk)
-    going = [row for row in found.sessions.with_site().in_order() if row.state in OPEN]
+    going = [row for row in found.sessions.all() if row.state in OPEN]
     context = {"course": found, "patient": found.patient, "site": found.site, "form": form, "going": going}
     return _form(request, "courses/cancel.html", context, bound=form.is_bound)
+
+
+def _ended(request: HttpRequest, found: Course, refusal: str = "") -> HttpResponse:
+    """Nothing is left to cancel: what happened, and the way back. 409 for an act that came too late."""
+    told = history.entries(found)
+    context = {
+        "section": "patients",
+        "course": found,
+        "patient": found.patient,
+        "site": found.site,
+        "entry": told[0] if told else None,
+        "title": _("This course has ended."),
+        "refusal": refusal,
+    }
+    return render(request, "courses/gone.html", context, status=409 if refusal else 200)
 
 
 @page(GET=Verb.DECIDE, POST=Verb.DECIDE)
@@ -126,15 +131,51 @@ def _form(request: HttpRequest, template: str, context: dict[str, Any], *, bound
     return render(request, template, context, status=422 if bound else 200)
 
 
+@page(GET=Verb.SEE)
+def dates(request: HttpRequest, course_id: int) -> HttpResponse:
+    """The dates to come as a page for the patient: to print, in the patient's language, nothing clinical in it."""
+    found = get_object_or_404(Course.objects.select_related("site", "patient"), pk=course_id)
+    now, zone = clock.now(), found.site.zone
+    coming = found.sessions.filter(state__in=OPEN, during__startswith__gt=now).in_order()
+    with translation.override(found.patient.language):
+        rows = [
+            {
+                "day": wording.day(session.starts_at, zone),
+                "time": wording.time(session.starts_at, zone),
+                "length": wording.length(session.discharge_at - session.starts_at),
+                "home": wording.clock(session.discharge_at, zone),
+                "starts_at": session.starts_at,
+            }
+            for session in coming
+        ]
+        printed = wording.when(now, zone)
+    context = {"course": found, "patient": found.patient, "site": found.site, "rows": rows, "printed": printed}
+    return render(request, "courses/dates.html", context)
+
+
 def _page(
     request: HttpRequest, course_id: int, *, refusal: str = "", status: int = 200, **context: Any
 ) -> HttpResponse:
-    now = clock.now()
-    found = get_object_or_404(queries.courses(), pk=course_id)
-    findings = queries.findings_of([found])[found.pk]
+    now, staff = clock.now(), actor(request)
+    try:
+        shown = queries.course_page(course_id)
+    except Course.DoesNotExist as error:
+        raise Http404 from error
+    found, findings, mails = shown.course, shown.findings, shown.mails
+    standing = steps.Standing(
+        course=found,
+        findings=findings,
+        told=history.entries(found),
+        now=now,
+        books=allowed(staff, Verb.BOOK),
+        marks_no_show=allowed(staff, Verb.NO_SHOW),
+        latest=_latest_starts(found, now),
+    )
     signed = {override.rule for override in found.overrides.all()}
+    held = found.state == CourseState.HELD
     unsigned = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE} - signed)
-    form = context.get("sign_form") or SignForm(site=found.site, actor=actor(request), prefix="sign")
+    needed = unsigned if held else []
+    earlier, rows = steps.folded(standing.rows())
     return render(
         request,
         "courses/course.html",
@@ -143,14 +184,23 @@ def _page(
             "course": found,
             "patient": found.patient,
             "site": found.site,
-            "shape": found.protocol.protocol.visit,
-            "rows": _rows(found, findings, now),
+            "standing": standing,
+            "earlier": earlier,
+            "rows": rows,
             "overall": [finding for finding in findings if not finding.sessions],
-            "events": list(reversed(found.events.all())),
-            "mails": list(queries.reminders().filter(course=found)),
-            "held": found.state == CourseState.HELD,
-            "needed": unsigned if found.state == CourseState.HELD else [],
-            "sign": form,
+            "hints": hints.hints(
+                standing,
+                unsigned=needed,
+                asked=hints.asked_of(shown.asked, standing),
+                mails=mails,
+                decides=allowed(staff, Verb.DECIDE),
+            ),
+            "mails": [mail for mail in mails if mail.state in (MailState.SENT, MailState.FAILED)],
+            "due": [mail for mail in reversed(mails) if mail.state == MailState.DUE],
+            "withdrawn": [mail for mail in mails if mail.state == MailState.WITHDRAWN],
+            "bookable": held and found.held_until is not None and found.held_until > now,
+            "needed": needed,
+            "sign": context.get("sign_form") or SignForm(site=found.site, actor=staff, prefix="sign"),
             "refusal": refusal,
             "request_id": uuid4(),
             "now": now,
@@ -159,23 +209,8 @@ def _page(
     )
 
 
-def _rows(found: Course, findings: tuple[Finding, ...], now: datetime) -> list[Row]:
-    sessions = list(found.sessions.all())
-    live = [session for session in sessions if session.is_live]
-    first = (live or sessions)[0].local_date if sessions else None
-    starts = {session.pk: session.starts_at for session in sessions}
-    blamed: dict[int, list[Finding]] = {}
-    for finding in findings:
-        mine = [session for session in finding.sessions if session in starts]
-        if mine:
-            blamed.setdefault(max(mine, key=starts.__getitem__), []).append(finding)
-    return [
-        Row(
-            session=session,
-            day=(session.local_date - first).days if first else 0,
-            findings=tuple(blamed.get(session.pk, ())),
-            movable=session.state in OPEN,
-            confirmable=session.state == SessionState.BOOKED and session.starts_at > now,
-        )
-        for session in sessions
-    ]
+def _latest_starts(found: Course, now: datetime) -> Mapping[int, datetime | None]:
+    """Until when those who are late today could still begin; four queries when somebody is late, none otherwise."""
+    today = now.astimezone(found.site.zone).date()
+    late = [session for session in found.sessions.all() if steps.is_late(session, now, today)]
+    return visits.latest_starts(openings.read(found.site, [today])[today], late) if late else {}

@@ -1,183 +1,70 @@
-"""One visit of a course: move it, cancel it, write down that the patient is coming."""
+"""One visit of a course: move it, cancel it, write down that the patient is coming, comes later or did not come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import uuid4
 
 from django.contrib import messages
-from django.core.exceptions import SuspiciousOperation
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
-from clinic.errors import DomainError, RulesBroken
-from clinic.findings import Finding, Level
+from clinic.errors import DomainError, Stale
 from clinic.forms import add_error
-from clinic.http import actor, page
+from clinic.http import actor, go, page
 from clinic.permissions import Verb
-from scheduling import booking, cancelling, confirming, drafts, moving
-from scheduling.booking import Offer, SlotTaken
-from scheduling.drafts import Names, Shown
-from scheduling.forms import DayForm, EditForm, ReasonForm, SignForm
-from scheduling.models import Session
-from scheduling.protocols.types import Place
-from scheduling.views.signing import request_id_of, sign
-
-
-class Move:
-    """The page on which a visit gets another time: choose one, look at what the rules say, move."""
-
-    def __init__(self, request: HttpRequest, session: Session, now: datetime) -> None:
-        self.request, self.session, self.now = request, session, now
-        self.site = session.course.site
-        act = "take" if "take" in request.POST else request.POST.get("act", "")
-        here = Place(session.starts_at, session.chair_id, session.prescriber_id)
-        self.edit = EditForm(
-            request.POST if act == "look" else None, initial=EditForm.values(here, self.site), site=self.site
-        )
-        self.sign = SignForm(
-            request.POST if act == "move" else None, site=self.site, actor=actor(request), prefix="sign"
-        )
-        self.place = self._chosen(act)
-        self.commits = act == "move" and self.place is not None
-        self.findings: tuple[Finding, ...] = ()
-        self.offers: Sequence[Offer] = ()
-        self.refusal = ""
-        self.status = 422 if self.edit.is_bound and not self.edit.is_valid() else 200
-
-    def _chosen(self, act: str) -> Place | None:
-        if act == "look":
-            return self.edit.place if self.edit.is_valid() else None
-        try:
-            name = {"take": "take", "move": "place"}.get(act)
-            return drafts.decode(self.request.POST[name]) if name else None
-        except (KeyError, ValueError) as error:
-            raise SuspiciousOperation("a time that the page did not offer") from error
-
-    def refused(self, error: DomainError) -> None:
-        """Keep what was chosen and say why it cannot be, or who has to sign it."""
-        self.status = 409 if error.status == 409 else 422
-        if isinstance(error, RulesBroken):
-            self.findings = error.findings
-            if all(finding.level != Level.BLOCK for finding in error.findings) and not self.commits:
-                self.status = 200  # nothing was tried yet
-                return
-        if isinstance(error, SlotTaken):
-            self.offers, self.place = error.plans, None
-            self.refusal = _("The time that was chosen is taken. These are the next possible ones.")
-        else:
-            self.refusal = error.message
-
-    def render(self) -> HttpResponse:
-        """The page as it stands."""
-        names, shape = Names.of(self.site), self.session.course.protocol.protocol.visit
-        here = Place(self.session.starts_at, self.session.chair_id, self.session.prescriber_id)
-        levels = {finding.level for finding in self.findings}
-        context = {
-            "section": "patients",
-            "session": self.session,
-            "course": self.session.course,
-            "patient": self.session.course.patient,
-            "site": self.site,
-            "was": names.show(here, shape),
-            "chosen": names.show(self.place, shape) if self.place else None,
-            "offered": [] if self.place else self._offered(names),
-            "earliest": self._earliest(),
-            "edit": self.edit,
-            "sign": self.sign,
-            "findings": self.findings,
-            "blocked": Level.BLOCK in levels,
-            "needed": sorted({finding.rule for finding in self.findings if finding.level == Level.OVERRIDE}),
-            "refusal": self.refusal,
-            "request_id": request_id_of(self.request) or uuid4(),
-        }
-        return render(self.request, "courses/move.html", context, status=self.status)
-
-    def _earliest(self) -> date:
-        asked = DayForm(self.request.GET)
-        today = self.now.astimezone(self.site.zone).date()
-        return asked.cleaned_data["date"] if asked.is_valid() else max(today, self.session.local_date)
-
-    def _offered(self, names: Names) -> list[Shown]:
-        """Every place that the plans name, each once, in order of time."""
-        course = self.session.course
-        try:
-            offers = (
-                self.offers
-                or booking.propose(
-                    actor=actor(self.request),
-                    site=self.site,
-                    patient=course.patient,
-                    protocol=course.protocol,
-                    course=course,
-                    count=1,
-                    earliest=self._earliest(),
-                    moving=[self.session],
-                    now=self.now,
-                ).offers
-            )
-        except DomainError as error:
-            self.refusal = self.refusal or error.message
-            return []
-        rows = [row for offer in offers for row in offer.sessions]
-        places = {place for row in rows for place in (row.place, *row.alternatives)}
-        shape = course.protocol.protocol.visit
-        return [names.show(place, shape) for place in sorted(places, key=lambda place: place.starts_at)]
+from scheduling import cancelling, confirming, history, judging, openings, visits, wording
+from scheduling.forms import ExpectForm, GiveUpForm, NoShowForm
+from scheduling.models import FREED, OPEN, UNDER_WAY, Course, Session
+from scheduling.views.move import Move
+from scheduling.views.steps import can_be_no_show
 
 
 @sensitive_post_parameters()
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def move(request: HttpRequest, session_id: int) -> HttpResponse:
     """Give a visit another time: first a look without writing, then the move."""
-    asked = Move(request, _session(session_id), clock.now())
-    if asked.place is None:
+    asked = Move(request, session := _session(session_id), clock.now())
+    if not asked.commits:
+        if _over(session, asked.now):
+            return _gone(request, session)
+        asked.look()
         return asked.render()
     try:
-        change = moving.move_session(
-            actor=actor(request),
-            session=asked.session,
-            place=asked.place,
-            override=sign(request, asked.sign),
-            dry_run=not asked.commits,
-            request_id=request_id_of(request) if asked.commits else None,
-            now=asked.now,
-        )
+        change = asked.commit()
+    except Stale as error:
+        return _gone(request, _session(session_id), error.message)
     except DomainError as error:
         asked.refused(error)
         return asked.render()
-    if not asked.commits:
-        asked.findings = change.findings
-        return asked.render()
-    messages.success(request, _("The visit is moved."))
-    return redirect("course", change.course.pk)
+    messages.success(request, _moved(change.sessions))
+    return go(request, asked.back) if asked.back else go(request, "course", change.course.pk)
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def cancel(request: HttpRequest, session_id: int) -> HttpResponse:
-    """Cancel one visit, for a reason."""
-    session = _session(session_id)
-    form = ReasonForm(request.POST or None, initial={"request_id": uuid4()})
+    """Cancel one visit, for a reason, after saying what follows."""
+    session, now = _session(session_id), clock.now()
+    if request.method != "POST" and _over(session, now):
+        return _gone(request, session)
+    form = GiveUpForm(request.POST or None, initial={"request_id": uuid4()})
     if form.is_valid():
         try:
-            cancelling.cancel_session(actor=actor(request), session=session, now=clock.now(), **form.cleaned_data)
+            cancelling.cancel_session(actor=actor(request), session=session, now=now, **form.cleaned_data)
+        except Stale as error:
+            return _gone(request, _session(session_id), error.message)
         except DomainError as error:
             add_error(form, error)
         else:
             messages.success(request, _("The visit is cancelled; its time is free."))
             return redirect("course", session.course_id)
-    context = {
-        "section": "patients",
-        "session": session,
-        "course": session.course,
-        "patient": session.course.patient,
-        "site": session.course.site,
-        "form": form,
-    }
-    return render(request, "courses/cancel_session.html", context, status=422 if form.is_bound else 200)
+    return _form(request, "courses/cancel_session.html", session, form)
 
 
 @page(POST=Verb.BOOK)
@@ -187,10 +74,121 @@ def confirm(request: HttpRequest, session_id: int) -> HttpResponse:
     try:
         confirming.confirm_session(actor=actor(request), session=session, now=clock.now())
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, " ".join([error.message, _meanwhile(session)]).strip())
     else:
         messages.success(request, _("Confirmed: the patient is coming."))
     return redirect("course", session.course_id)
+
+
+@page(GET=Verb.NO_SHOW, POST=Verb.NO_SHOW)
+def no_show(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Nobody came: say what happens, ask what is known, write it down."""
+    session, now = _session(session_id), clock.now()
+    if request.method != "POST" and not can_be_no_show(session, now):
+        return _gone(request, session)
+    form = NoShowForm(request.POST or None, initial={"request_id": uuid4()})
+    if form.is_valid():
+        try:
+            visits.no_show(actor=actor(request), session=session, now=now, **form.cleaned_data)
+        except Stale as error:
+            return _gone(request, _session(session_id), error.message)
+        except DomainError as error:
+            add_error(form, error)
+        else:
+            messages.success(request, _("Written down: nobody came. The time is free."))
+            return redirect("course", session.course_id)
+    return _form(request, "courses/no_show.html", session, form)
+
+
+@page(GET=Verb.NO_SHOW, POST=Verb.NO_SHOW)
+def expect(request: HttpRequest, session_id: int) -> HttpResponse:
+    """The patient rang and comes later; nothing that is planned changes."""
+    session, now = _session(session_id), clock.now()
+    if request.method != "POST" and (_over(session, now) or session.state not in visits.AWAITED):
+        return _gone(request, session)
+    zone = session.course.site.zone
+    known = session.expected_at.astimezone(zone).time() if session.expected_at else None
+    form = ExpectForm(request.POST or None, initial={"request_id": uuid4(), "at": known}, session=session, zone=zone)
+    if form.is_valid():
+        try:
+            visits.expect(actor=actor(request), session=session, now=now, **form.cleaned_data)
+        except Stale as error:
+            return _gone(request, _session(session_id), error.message)
+        except DomainError as error:
+            add_error(form, error)
+        else:
+            messages.success(request, _("Written down; the board shows it."))
+            return redirect("course", session.course_id)
+    facts = openings.read(session.course.site, [session.local_date])[session.local_date]
+    latest = visits.latest_starts(facts, [session])[session.pk]
+    return _form(request, "courses/expect.html", session, form, latest=latest)
+
+
+def _form(request: HttpRequest, template: str, session: Session, form: Form, **more: object) -> HttpResponse:
+    """A small page about one visit, with what the course breaks without it."""
+    course = session.course
+    context = {
+        "section": "patients",
+        "session": session,
+        "course": course,
+        "patient": course.patient,
+        "site": course.site,
+        "form": form,
+        "follows": judging.weigh_leaving(course, {session.pk}),
+    }
+    return render(request, template, context | more, status=422 if form.is_bound else 200)
+
+
+def _gone(request: HttpRequest, session: Session, refusal: str = "") -> HttpResponse:
+    """This cannot be done to the visit any more: what happened to it, and the way back. 409 for an act that came too
+    late."""
+    course, now = Course.objects.with_history().get(pk=session.course_id), clock.now()
+    context = {
+        "section": "patients",
+        "session": session,
+        "course": course,
+        "patient": course.patient,
+        "site": course.site,
+        "title": _why_not(session, now),
+        "entry": history.about(history.entries(course), session.pk),
+        "refusal": refusal,
+        "no_show": can_be_no_show(session, now),
+    }
+    template = "courses/gone_part.html" if request.htmx else "courses/gone.html"  # type: ignore[attr-defined]  # set by HtmxMiddleware
+    return render(request, template, context, status=409 if refusal else 200)
+
+
+def _why_not(session: Session, now: datetime) -> str:
+    """What a visit is that cannot be changed like this."""
+    if session.state in FREED:
+        return _("This visit was given up.")
+    if session.state not in OPEN:
+        return _("This visit has begun.") if session.state in UNDER_WAY else _("This visit is over.")
+    if session.starts_at > now:
+        return _("This visit is still to come.")
+    return _("The time of this visit is past.")
+
+
+def _meanwhile(session: Session) -> str:
+    """What happened last to a visit, for somebody whose page is older."""
+    course = Course.objects.with_history().get(pk=session.course_id)
+    entry = history.about(history.entries(course), session.pk)
+    if entry is None or entry.by is None:
+        return entry.text if entry else ""
+    at = wording.clock(entry.at, course.site.zone)
+    return _("%(what)s (%(who)s, %(when)s)") % {"what": entry.text, "who": entry.by, "when": at}
+
+
+def _moved(sessions: Sequence[Session]) -> str:
+    """What the page says after a move."""
+    text = ngettext("Moved to %(dates)s.", "%(count)s visits are moved: %(dates)s.", len(sessions))
+    dates = ", ".join(wording.short(session.starts_at, session.site.zone) for session in sessions)
+    return text % {"count": len(sessions), "dates": dates}
+
+
+def _over(session: Session, now: datetime) -> bool:
+    """It has begun, ended or been freed, or its time is past."""
+    return session.state not in OPEN or session.ends_at <= now
 
 
 def _session(session_id: int) -> Session:

@@ -1,0 +1,133 @@
+"""What happened to a course, in sentences: who did what and when, with the dates that were meant then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from clinic.findings import Level
+from clinic.models import Staff
+from scheduling import wording
+from scheduling.models import Course, CourseEvent
+
+#: What is said about each kind of event.
+TOLD = {
+    "booked": ngettext_lazy("Booked: %(count)s visit, %(dates)s.", "Booked: %(count)s visits, %(dates)s.", "count"),
+    "held": ngettext_lazy("Held: %(count)s visit, %(dates)s.", "Held: %(count)s visits, %(dates)s.", "count"),
+    "added": ngettext_lazy("Added: %(count)s visit, %(dates)s.", "Added: %(count)s visits, %(dates)s.", "count"),
+    "session-cancelled": gettext_lazy("%(dates)s cancelled: %(reason)s"),
+    "cancelled": gettext_lazy("The course was cancelled: %(reason)s"),
+    "no-show": gettext_lazy("%(dates)s, nobody came: %(reason)s"),
+    "hold-expired": gettext_lazy("The hold has run out; the times are free."),
+    "confirmed": gettext_lazy("%(dates)s: the patient said yes."),
+    "expected": gettext_lazy("%(dates)s: the patient comes at %(at)s."),
+    "decided": gettext_lazy("Maintenance every %(days)s days: %(reason)s"),
+    "needs-time": ngettext_lazy(
+        "%(count)s visit no longer fits: %(dates)s.", "%(count)s visits no longer fit: %(dates)s.", "count"
+    ),
+    "fits-again": ngettext_lazy(
+        "%(count)s visit fits again: %(dates)s.", "%(count)s visits fit again: %(dates)s.", "count"
+    ),
+    "paused": gettext_lazy("Paused: %(reason)s"),
+    "stopped": gettext_lazy("Stopped: %(reason)s"),
+    "completed": gettext_lazy("Completed: %(reason)s"),
+}
+#: The same where nobody said why, or took back what was said.
+UNEXPLAINED = {
+    "no-show": gettext_lazy("%(dates)s: nobody came."),
+    "expected": gettext_lazy("%(dates)s: the patient comes as planned."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A finding that was known when something was done: its level, the rule's code and what was observed."""
+
+    level: Level
+    rule: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event. `sessions` are the visits it concerned, `reason` what was typed, `by` None for what runs by itself."""
+
+    at: datetime
+    by: Staff | None
+    kind: str
+    text: str
+    reason: str
+    sessions: frozenset[int]
+    noted: tuple[Noted, ...]
+
+
+def entries(course: Course) -> tuple[Entry, ...]:
+    """The events of a course, the latest first. Expects its sessions and events fetched; no query then.
+
+    A visit is named by the date it had when the event happened: moves are followed back in time.
+    """
+    zone = course.site.zone
+    starts = {session.pk: session.starts_at for session in course.sessions.all()}
+    told = []
+    for event in reversed(course.events.all()):
+        details: Mapping[str, Any] = event.details
+        told.append(
+            Entry(
+                at=event.at,
+                by=event.by,
+                kind=event.kind,
+                text=_tell(event, starts, zone),
+                reason=details.get("reason", ""),
+                sessions=frozenset(details.get("sessions", ())),
+                noted=tuple(
+                    Noted(Level(found["level"]), found["rule"], found["observed"])
+                    for found in details.get("findings", ())
+                ),
+            )
+        )
+        for move in details.get("moved", ()):
+            starts[move["session"]] = datetime.fromisoformat(move["from"]["starts_at"])
+    return tuple(told)
+
+
+def about(told: tuple[Entry, ...], session: int) -> Entry | None:
+    """The latest event that concerned a visit."""
+    return next((entry for entry in told if session in entry.sessions), None)
+
+
+def _tell(event: CourseEvent, starts: Mapping[int, datetime], zone: tzinfo) -> str:
+    details: Mapping[str, Any] = event.details
+    if event.kind == "moved":
+        return " ".join(_moved(move, zone) for move in details.get("moved", ()))
+    meant = sorted(starts[pk] for pk in details.get("sessions", ()) if pk in starts)
+    at = details.get("expected_at")
+    values = {
+        "count": len(details.get("sessions", ())),
+        "dates": _span(meant, zone),
+        "reason": details.get("reason", ""),
+        "days": details.get("interval_days", ""),
+        "at": wording.clock(datetime.fromisoformat(at), zone) if at else "",
+    }
+    texts = UNEXPLAINED if event.kind in UNEXPLAINED and not (values["reason"] or at) else TOLD
+    return str(texts[event.kind] % values) if event.kind in texts else event.kind
+
+
+def _moved(move: Mapping[str, Any], zone: tzinfo) -> str:
+    old, new = (datetime.fromisoformat(move[end]["starts_at"]) for end in ("from", "to"))
+    if old == new:
+        return _("%(when)s: another chair or prescriber.") % {"when": wording.short(new, zone)}
+    return _("Moved: %(old)s to %(new)s.") % {"old": wording.short(old, zone), "new": wording.short(new, zone)}
+
+
+def _span(meant: Sequence[datetime], zone: tzinfo) -> str:
+    """The one date, or the first and the last of several."""
+    if len(meant) < 2:
+        return wording.short(meant[0], zone) if meant else ""
+    first, last = (date_format(at.astimezone(zone), "D j M") for at in (meant[0], meant[-1]))
+    return _("%(first)s to %(last)s") % {"first": first, "last": last}

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
+from django.utils import translation
 from icalendar import Calendar
 from pytest_django import Settings
 
@@ -346,3 +347,17 @@ def test_the_compiled_catalog_is_the_written_one() -> None:
         for file in (compiled.getvalue(), (folder / "django.mo").read_bytes())
     ]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("kind", MailKind)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_language_of_whoever_works_at_the_desk_changes_nothing_in_a_mail(kind: MailKind, language: str) -> None:
+    written = []
+    for desk in ("en", "es"):
+        with translation.override(desk):
+            message = emails.compose(
+                letter(kind, language=language, visits=(visit(0),), cancelled=(visit(7),)), now=NOW
+            )
+        written.append(re.sub(r"boundary=.*|--=+\d+==(--)?", "", message.as_string()))
+
+    assert written[0] == written[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 
 class Client:
@@ -31,6 +33,65 @@ class Client:
         if response.status != http.client.OK:
             raise AssertionError(f"{method} {path} answered {response.status}: {content[:300]!r}")
         return spent, json.loads(content)
+
+
+class Browser:
+    """One signed-in person's browser: pages come compressed, as browsers ask for them."""
+
+    def __init__(self, port: int, session: str) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        secret = "0123456789abcdef" * 2
+        self.headers = {
+            "Accept-Encoding": "gzip",
+            "Cookie": f"sessionid={session}; csrftoken={secret}",
+            "X-CSRFToken": secret,
+        }
+
+    def ask(self, path: str, form: dict[str, str] | None = None) -> tuple[float, str]:
+        """Milliseconds until the whole answer was there, and the page; with a form it is sent, as htmx does it."""
+        headers, body, method = self.headers, None, "GET"
+        if form is not None:
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded", "HX-Request": "true"}
+            body, method = urlencode(form), "POST"
+        began = time.perf_counter()
+        self.connection.request(method, path, body, headers)
+        response = self.connection.getresponse()
+        content = response.read()
+        spent = (time.perf_counter() - began) * 1000
+        if response.headers["Content-Encoding"] == "gzip":
+            content = gzip.decompress(content)
+        if response.status != http.client.OK:
+            raise AssertionError(f"{method} {path} answered {response.status}: {content[:300]!r}")
+        return spent, content.decode()
+
+
+def session_of(staff: int) -> str:
+    """A session in which they are signed in, for a browser's cookie."""
+    from django.conf import settings
+    from django.test import Client
+
+    from clinic.models import Staff
+
+    client = Client()
+    client.force_login(Staff.objects.get(pk=staff), "django.contrib.auth.backends.ModelBackend")
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def queries_of(path: str, session: str, form: dict[str, str] | None = None) -> int:
+    """How many queries a page takes for somebody whose session has just been renewed."""
+    from django.conf import settings
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(path) if form is None else client.post(path, form, headers={"HX-Request": "true"})
+        if answer.status_code != http.client.OK:
+            raise AssertionError(f"{path} answered {answer.status_code}")
+    return len(captured)
 
 
 def token_of(staff: int) -> str:

@@ -64,12 +64,12 @@ def possible_starts(
     *, actor: Staff, session: Session, first: date, last: date, prescriber: int | None = None, now: datetime
 ) -> tuple[Window, ...]:
     """Where a session could go from `first` to `last`, by date, chair and time, as far as no rule blocks it; with
-    `prescriber` only with that one. Its own time counts as free. Nine queries, whatever the span.
+    `prescriber` only with that one. Its own time counts as free. Ten queries, whatever the span.
 
     Raises RoleRefused, Invalid for a span that ends before it begins or has more than MOST_DAYS days, Stale when the
     visit has begun or was freed.
     """
-    permissions.require(actor, Verb.BOOK)
+    permissions.require(actor, Verb.BOOK, at=session.course.site)
     if not first <= last <= first + timedelta(days=MOST_DAYS - 1):
         raise Invalid.at("last", _("At most %(most)s days at once.") % {"most": MOST_DAYS})
     if session.state not in OPEN:

@@ -75,10 +75,10 @@ class ChangeOut(SessionOut):
 class AlsoOut(serializers.Serializer[Any]):
     """A later session that has to move as well, and where to."""
 
-    session = serializers.IntegerField(source="0.pk")
-    starts_at = SiteTime(source="1.starts_at")
-    chair = serializers.IntegerField(source="1.chair")
-    prescriber = serializers.IntegerField(source="1.prescriber")
+    session = serializers.IntegerField()
+    starts_at = SiteTime()
+    chair = serializers.IntegerField()
+    prescriber = serializers.IntegerField()
 
 
 class OverrideOut(serializers.Serializer[Any]):
@@ -232,7 +232,12 @@ def _offer(value: Offer, request: Any) -> Any:
 
 @to_json.register
 def _cascade(value: Cascade, request: Any) -> Any:
-    return CascadeOut(value, context={"zone": request.clinic_site.zone}).data
+    moves = [
+        {"session": session.pk, "starts_at": place.starts_at, "chair": place.chair, "prescriber": place.prescriber}
+        for session, place in value.moves
+    ]
+    shown = {"moves": moves, "findings": value.findings, "none": value.none}
+    return CascadeOut(shown, context={"zone": request.clinic_site.zone}).data
 
 
 class BoardPatientOut(serializers.Serializer[Any]):

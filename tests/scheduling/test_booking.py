@@ -13,6 +13,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from clinic.errors import Invalid, RequestReused, RoleRefused, RulesBroken, Stale
 from clinic.models import Shift
+from patients import worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, confirming, holding, moving
 from scheduling.booking import Change, Signature, SlotTaken
@@ -603,6 +604,49 @@ def test_a_move_onto_a_taken_time_offers_others_and_changes_nothing(clinic: Clin
     assert [len(plan.sessions) for plan in refusal.value.plans] != []
     session.refresh_from_db()
     assert session.starts_at == local(day(3))
+
+
+def test_whoever_is_asked_for_an_override_reads_why(clinic: Clinic, patient: Patient) -> None:
+    change = book(
+        clinic,
+        patient,
+        places(clinic, (0, 3, 7, 10, 14, 22)),
+        hold=True,
+        reason=" Flies home on the 12th. ",
+        ask=clinic.prescribers[1],
+    )
+    asked = {
+        "rules": ["span-max"],
+        "reason": "Flies home on the 12th.",
+        "asked": clinic.prescribers[1].pk,
+        "asked_name": clinic.prescribers[1].short_name,
+    }
+
+    task = Task.objects.get(kind=TaskKind.OVERRIDE_ASKED)
+    assert task.details == asked
+    assert worklist.text_of(task) == (
+        f"The times are held; {clinic.prescribers[1].short_name} is asked to pass over span-max. "
+        "Reason: Flies home on the 12th."
+    )
+    assert change.course.events.get().details["reason"] == "Flies home on the 12th."
+
+
+def test_the_reason_stays_when_what_is_asked_for_changes(clinic: Clinic, patient: Patient) -> None:
+    held = book(clinic, patient, places(clinic, (0, 3, 7, 10, 14, 22)), hold=True, reason="Flies home.").course
+    second = held.sessions.get(number=2)
+
+    moving.move_session(actor=clinic.desk, session=second, place=places(clinic, [1])[0], now=NOW)
+
+    open_line = Task.objects.get(kind=TaskKind.OVERRIDE_ASKED, done_at=None)
+    assert open_line.details == {"rules": ["gap-min", "span-max"], "reason": "Flies home."}
+
+
+def test_only_a_prescriber_of_the_site_is_asked(clinic: Clinic, patient: Patient) -> None:
+    for somebody in (clinic.clinician, make_clinic(chairs=1, weeks=1).prescriber):
+        with pytest.raises(Invalid) as refusal:
+            book(clinic, patient, places(clinic), hold=True, ask=somebody)
+        assert list(refusal.value.fields) == ["ask"]
+    assert Course.objects.count() == 0
 
 
 def test_gaps_are_kept_to_the_patients_other_courses(clinic: Clinic, patient: Patient) -> None:

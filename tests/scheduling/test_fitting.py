@@ -466,5 +466,5 @@ def test_a_week_takes_as_many_queries_as_a_day_and_little_time(clinic: Clinic, p
 
     cost(12)
     (a_day, _), (a_week, took) = cost(6), cost(12)
-    assert a_day <= a_week == 9
+    assert a_day <= a_week == 10
     assert took < 0.5  # aimed at: 0.05 on a quiet machine

@@ -21,7 +21,7 @@ from patients.models import Patient, Task, TaskKind
 from scheduling.api import urls
 from scheduling.models import Course, Session
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic
+from tests.factories import MONDAY, NOW, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
 
 Path = tuple[str | int, ...]
 
@@ -87,6 +87,12 @@ BAD: dict[str, list[Any]] = {
     "days": [None, "x", 5, {}, [1.5], ["1"], [None], [-1], [True], [HUGE], [[]], [0] * 61, [0] * 10_000],
     "times": [None, "x", 5, {}, [5], [None], [[]], ["2027-02-02T09:00:00"], ["2027-03-14T02:30:00-05:00"]],
 }
+BAD |= {
+    "later": BAD["time"][1:],  # null takes back what was said
+    "asked": BAD["id"][1:],  # null is anybody
+    "note": [None, 5, True, [], {}, DEEP, NUL, HALF, LONG],  # it may be empty
+    "also": [None, 5, True, "x", {}, [None], [5], [[]], [{}], [{"session": 1}], [{"starts_at": None}]],
+}
 #: What no list of sessions takes; made from a row that would do.
 BAD_ROWS: list[Callable[[Any], Any]] = [
     lambda row: None,
@@ -135,8 +141,11 @@ CASES = [
     "course-cancel",
     "course-decide",
     "session-move",
+    "session-look",
     "session-cancel",
     "session-confirm",
+    "session-no-show",
+    "session-expect",
     "acknowledge",
 ]
 
@@ -147,7 +156,8 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
     course = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=1))).body
     held = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=2), hold=True)).body
     worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
-    session = course["sessions"][0]["id"]
+    session, second = (row["id"] for row in course["sessions"][:2])
+    late = missing(clinic).pk
     person = {
         "first_name": "Zoë",
         "last_name": "O’Brien-Ñandú 李",
@@ -160,6 +170,7 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
     override = {"override": None}
     reason = {"reason": "Said so by phone.\nTwice."}
     dry = {"dry_run": False}
+    signed = {"rules": ["gap-min"], "reason": "Travels."}
     new = rows(clinic, DAYS)
     one = rows(clinic, [DAYS[3] + timedelta(days=4)], chair=1)[0]
     common: dict[Path, str] = {("request_id",): "request_id"}
@@ -207,13 +218,15 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         ),
         "courses": Case(
             "courses/",
-            {**course_body(patient.pk, new), **override, "hold": False, **request},
+            {**course_body(patient.pk, new), **override, "hold": False, **reason, "ask": None, **request},
             {
                 ("patient",): "id",
                 ("protocol",): "protocol",
                 ("sessions",): "rows",
                 ("override",): "override",
                 ("hold",): "flag",
+                ("reason",): "note",
+                ("ask",): "asked",
                 **{("sessions", 1, name): kind for name, kind in ROW},
                 **common,
             },
@@ -257,8 +270,27 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         ),
         "session-move": Case(
             f"sessions/{session}/move/",
-            {**rows(clinic, DAYS[:1], "11:00", chair=3)[0], **override, **dry, **request},
-            {**row, ("override",): "override", ("dry_run",): "flag", **common},
+            {
+                **rows(clinic, DAYS[:1], "11:00", chair=3)[0],
+                "also": [{"session": second, **rows(clinic, DAYS[1:2], "11:00", chair=3)[0]}],
+                **override,
+                **dry,
+                **request,
+            },
+            {
+                **row,
+                ("also",): "also",
+                ("also", 0, "session"): "id",
+                **{("also", 0, name): kind for name, kind in ROW},
+                ("override",): "override",
+                ("dry_run",): "flag",
+                **common,
+            },
+        ),
+        "session-look": Case(
+            f"sessions/{session}/move/",
+            {**rows(clinic, [DAYS[1] - timedelta(days=1)], "11:00", chair=3)[0], "dry_run": True, "override": signed},
+            {**row, ("override",): "override"},
         ),
         "session-cancel": Case(
             f"sessions/{session}/cancel/",
@@ -266,8 +298,22 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
             {("reason",): "text", ("dry_run",): "flag", **common},
         ),
         "session-confirm": Case(f"sessions/{session}/confirm/", request, common),
+        "session-no-show": Case(f"sessions/{late}/no-show/", {**reason, **request}, {("reason",): "note", **common}),
+        "session-expect": Case(
+            f"sessions/{late}/expect/", {"at": shown(MONDAY, "07:30"), **request}, {("at",): "later", **common}
+        ),
         "acknowledge": Case(f"worklist/{Task.objects.get().pk}/acknowledge/", request, common),
     }
+
+
+def missing(clinic: Clinic) -> Session:
+    """A visit that was to begin ten minutes before NOW, with a shift that begins as early."""
+    early = DateTimeTZRange(local(MONDAY, "06:00"), local(MONDAY, "08:00"))
+    Shift.objects.create(staff=clinic.prescriber, site=clinic.site, during=early)
+    course = CourseFactory.create(site=clinic.site)
+    return SessionFactory.create(
+        course=course, chair=clinic.chairs[5], prescriber=clinic.prescriber, starts_at=local(MONDAY, "06:50")
+    )
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import time_machine
 
 from patients.models import Patient
 from scheduling.models import Mail, Session
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
-from tests.factories import MONDAY, Clinic, PatientFactory, make_clinic
+from tests.factories import MONDAY, Clinic, PatientFactory, local, make_clinic
 
 TUESDAY = MONDAY + timedelta(days=1)
 DAYS = [TUESDAY + timedelta(days=number) for number in (0, 3, 7, 10)]
@@ -84,6 +85,105 @@ def test_a_dry_move_tells_the_findings_and_moves_nothing(desk: Api, booked: list
     assert warned.body["findings"][0]["sessions"] == booked[2:]
     assert (refused.status, [finding["rule"] for finding in refused.body["findings"]]) == (422, ["gap-min"])
     assert desk.get(f"sessions/{booked[3]}/").body["starts_at"] == shown(DAYS[3])
+
+
+def test_sessions_of_a_course_move_together(desk: Api, clinic: Clinic, booked: list[int]) -> None:
+    swap = {
+        "starts_at": shown(DAYS[2]),
+        "also": [{"session": booked[2], "starts_at": shown(DAYS[1])}],
+        "request_id": str(uuid4()),
+    }
+    moved = desk.post(f"sessions/{booked[1]}/move/", swap)
+    again = desk.post(f"sessions/{booked[1]}/move/", swap)
+
+    assert (moved.status, moved.body["id"], moved.body["findings"]) == (200, booked[1], [])
+    assert [(session["id"], session["starts_at"], session["number"]) for session in moved.body["sessions"]] == [
+        (booked[1], shown(DAYS[2]), 3),
+        (booked[2], shown(DAYS[1]), 2),
+    ]
+    assert "cascade" not in moved.body
+    assert (again.status, again.body["sessions"]) == (200, moved.body["sessions"])
+
+
+def test_a_dry_move_says_which_later_sessions_go_with_it(desk: Api, clinic: Clinic, booked: list[int]) -> None:
+    body = {"starts_at": shown(DAYS[3] - timedelta(days=1)), "dry_run": True}
+    refused = desk.post(f"sessions/{booked[2]}/move/", body)
+    cascade = refused.body["cascade"]
+    together = desk.post(f"sessions/{booked[2]}/move/", {**body, "also": cascade["moves"]})
+    done = desk.post(f"sessions/{booked[2]}/move/", {**body, "also": cascade["moves"], "dry_run": False})
+
+    assert (refused.status, [finding["rule"] for finding in refused.body["findings"]]) == (422, ["gap-min"])
+    assert cascade == {
+        "moves": [
+            {
+                "session": booked[3],
+                "starts_at": shown(DAYS[3] + timedelta(days=3)),
+                "chair": clinic.chairs[0].pk,
+                "prescriber": clinic.prescriber.pk,
+            }
+        ],
+        "findings": [],
+        "none": None,
+    }
+    assert (together.status, together.body["findings"], together.body["cascade"]) == (200, [], None)
+    assert (done.status, [session["id"] for session in done.body["sessions"]]) == (200, booked[2:])
+
+
+def test_a_dry_move_that_needs_nothing_else_says_so(desk: Api, booked: list[int]) -> None:
+    fits = desk.post(f"sessions/{booked[3]}/move/", {"starts_at": shown(DAYS[3] + timedelta(days=3)), "dry_run": True})
+    never = desk.post(f"sessions/{booked[3]}/move/", {"starts_at": shown(DAYS[2] + timedelta(days=1)), "dry_run": True})
+
+    assert (fits.status, fits.body["cascade"]) == (200, None)
+    assert never.status == 422
+    assert (never.body["cascade"]["moves"], never.body["cascade"]["none"]["limit"]) == ([], "gap-min")
+    assert never.body["cascade"]["none"]["message"] == never.body["findings"][0]["message"]
+
+
+def test_what_moves_as_well_is_of_the_same_course(desk: Api, clinic: Clinic, booked: list[int]) -> None:
+    other = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=1)))
+    foreign = other.body["sessions"][0]["id"]
+    answers = [
+        desk.post(f"sessions/{booked[0]}/move/", {"starts_at": shown(DAYS[0], "10:00"), "also": [row]})
+        for row in (
+            {"session": foreign, "starts_at": shown(DAYS[0], "10:00")},
+            {"session": booked[0], "starts_at": shown(DAYS[0], "11:00")},
+            {"session": booked[1]},
+            {"session": 999_999, "starts_at": shown(DAYS[1], "11:00")},
+        )
+    ]
+
+    assert [(answer.status, answer.body["fields"]) for answer in answers] == [
+        (400, {"also": ["Only sessions of the same course move together."]}),
+        (400, {"also": ["Name each session once."]}),
+        (400, {"also": {"0": {"starts_at": ["Say where the session goes."]}}}),
+        (400, {"also": {"0": {"session": ["There is no such session."]}}}),
+    ]
+
+
+def test_a_patient_who_rings_is_expected_later_and_one_who_does_not_come_is_missing(
+    clinic: Clinic, booked: list[int]
+) -> None:
+    nurse = signed_in(clinic.nurse)
+    soon = nurse.post(f"sessions/{booked[0]}/no-show/", {"reason": ""})
+    with time_machine.travel(local(DAYS[0], "09:15"), tick=False):
+        late = nurse.post(f"sessions/{booked[0]}/expect/", {"at": shown(DAYS[0], "09:40")})
+        event = nurse.get(f"courses/{late.body['course']}/").body["events"][-1]
+        back = nurse.post(f"sessions/{booked[0]}/expect/", {"at": None})
+        unsaid = nurse.post(f"sessions/{booked[0]}/expect/")
+        gone = nurse.post(f"sessions/{booked[0]}/no-show/", {"reason": "No answer by phone."})
+        twice = nurse.post(f"sessions/{booked[0]}/no-show/")
+
+    assert (soon.status, soon.body["code"]) == (409, "stale")
+    assert (late.status, late.body["expected_at"], late.body["starts_at"]) == (
+        200,
+        shown(DAYS[0], "09:40"),
+        shown(DAYS[0]),
+    )
+    assert (event["kind"], event["details"]["expected_at"]) == ("expected", shown(DAYS[0], "09:40"))
+    assert (back.status, back.body["expected_at"]) == (200, None)
+    assert (unsaid.status, list(unsaid.body["fields"])) == (400, ["at"])
+    assert (gone.status, gone.body["state"], gone.body["findings"]) == (200, "no-show", [])
+    assert (twice.status, twice.body["code"]) == (409, "stale")
 
 
 def test_a_taken_chair_is_answered_with_other_times(desk: Api, clinic: Clinic, booked: list[int]) -> None:

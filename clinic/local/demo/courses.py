@@ -1,4 +1,4 @@
-"""The fifteen courses of the demonstration, made by the verbs at the times at which they would have been.
+"""The courses of the demonstration, made by the verbs at the times at which they would have been.
 
 What no verb does yet - how visits went, ends other than a cancellation - is written here.
 """
@@ -13,6 +13,7 @@ from django.db.models import F
 
 from clinic.local.demo.diary import Diary, grid
 from clinic.local.demo.house import House
+from clinic.local.demo.people import READY
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, TaskKind
@@ -73,6 +74,20 @@ COURSES = (
     Plot(STANDARD, 0, 5, anchor=6, ends=OUT.CANCELLED),
     Plot(FLEX, 2, 3, anchor=-9, ends=OUT.PAUSED),
 )
+#: Courses that nothing is told of: they fill the days around today, and never today itself.
+AROUND = (
+    Plot(STANDARD, 1, 4, anchor=1),
+    Plot(ESKETAMINE, 5, 2, anchor=1),
+    Plot(STANDARD, 6, 0, anchor=1, maintenance=(1, 3)),
+    Plot(INTENSIVE, 1, 4, anchor=1),
+    Plot(FLEX, 3, 2, anchor=1),
+    Plot(STANDARD, 3, 2, anchor=1),
+    Plot(STANDARD, 2, 3, anchor=2),
+    Plot(STANDARD, 0, 5, anchor=2),
+    Plot(ESKETAMINE, 2, 5, anchor=2),
+    Plot(STANDARD, 6, 0, anchor=2, maintenance=(2, 3)),
+    Plot(STANDARD, 4, 1, anchor=2),
+)
 REASONS = {
     OUT.COMPLETED: "In remission; the patient calls when it gets worse.",
     OUT.STOPPED: "No response, and the patient does not want to go on.",
@@ -82,9 +97,13 @@ SEVENTH, MOVED, COMING, HELD = 0, 4, 9, 10
 
 
 def write(house: House, patients: Sequence[Patient], now: datetime) -> None:
-    """Write the courses of the first fifteen patients, their sessions, events, mails and lines on the worklist."""
+    """Write the courses with their sessions, events, mails and lines on the worklist, each for a patient.
+
+    The READY patients after those of COURSES get none: a visitor books for them.
+    """
     diary = Diary(house)
-    cast = enumerate(zip(COURSES, patients, strict=False))
+    treated = [*patients[: len(COURSES)], *patients[len(COURSES) + READY :]]
+    cast = enumerate(zip(COURSES + AROUND, treated, strict=False))
     tellers = [Teller(house, diary, plot, patient, number, now) for number, (plot, patient) in cast]
     for teller in sorted(tellers, key=lambda teller: teller.plot.minutes or 1440):  # today's visits choose first
         teller.find_places()
@@ -105,9 +124,33 @@ class Teller:
         self.usual = number  # each patient has an hour that suits them
 
     def find_places(self) -> None:
-        """Look for a place for every session: the anchor's first, then those around it."""
+        """Look for a place for every session: the anchor's first, then those around it.
+
+        Only whoever has a story today comes today: where the weekend pushes others onto it, or a day is full, a day
+        later is tried.
+        """
+        day = self._open(self.house.today + timedelta(days=self.plot.anchor), 1)
+        kept = self.diary.visits
+        while not self._around(day):
+            self.diary.visits = kept
+            day = self._open(day + timedelta(days=1), 1)
+
+    def _comes_today(self) -> bool:
+        zone, today = self.house.zone, self.house.today
+        return any(place.starts_at.astimezone(zone).date() == today for place in (*self.initial, *self.later))
+
+    def _around(self, day: date) -> bool:
+        """Whether there are places for everything with the anchor on this day."""
+        try:
+            self._find_around(day)
+        except LookupError:
+            if self.plot.minutes is not None:
+                raise
+            return False
+        return self.plot.minutes is not None or self.plot.ends is not None or not self._comes_today()
+
+    def _find_around(self, day: date) -> None:
         plot, step = self.plot, STEPS[self.rules.code]
-        day = self._open(self.house.today + timedelta(days=plot.anchor), 1)
         anchor = self._anchor(day)
         if plot.maintenance is None:
             self.initial = [*self._before(day, plot.before, step), anchor, *self._after(day, plot.after, step)]

@@ -16,7 +16,7 @@ class Diary:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self._visits: list[tuple[Place, VisitTimes]] = []
+        self.visits: tuple[tuple[Place, VisitTimes], ...] = ()
 
     def on(self, day: date, shape: VisitShape, usual: int = 0) -> Place:
         """A place on the date, at the usual clock time or else at the next one that is free. Books it."""
@@ -35,12 +35,12 @@ class Diary:
 
     def leave(self, place: Place) -> None:
         """The visit does not take place: its chair and prescriber are free again."""
-        self._visits = [visit for visit in self._visits if visit[0] != place]
+        self.visits = tuple(visit for visit in self.visits if visit[0] != place)
 
     def _find(self, starts_at: datetime, shape: VisitShape) -> Place | None:
         times = shape.at(starts_at)
         near = [
-            visit for visit in self._visits if visit[1].starts_at < times.ends_at and times.starts_at < visit[1].ends_at
+            visit for visit in self.visits if visit[1].starts_at < times.ends_at and times.starts_at < visit[1].ends_at
         ]
         taken = {place.chair for place, _ in near}
         chair = next((chair.pk for chair in self.house.chairs if chair.pk not in taken), None)
@@ -48,7 +48,7 @@ class Diary:
         if chair is None or prescriber is None:
             return None
         place = Place(times.starts_at, chair, prescriber)
-        self._visits.append((place, times))
+        self.visits += ((place, times),)
         return place
 
     def _prescriber(self, times: VisitTimes, near: list[tuple[Place, VisitTimes]]) -> int | None:

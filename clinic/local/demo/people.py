@@ -33,7 +33,7 @@ STAFF = (
 PRESCRIBERS = 3
 
 #: The patients of the demonstration's courses come first, in the order of `courses.COURSES`; then those who are
-#: ready for a new course, then everybody else.
+#: ready for a new course, then those of `courses.AROUND`, then everybody else.
 NAMES = (
     ("Leila", "Haddad"),
     ("Gareth", "Pendleton"),
@@ -79,7 +79,7 @@ NAMES = (
 READY = 5
 
 #: Places among the patients: who has no mail address, and who reads Spanish.
-WITHOUT_ADDRESS = frozenset({6, 24, 31, 36})
+WITHOUT_ADDRESS = frozenset({6, 31, 33, 36})
 SPANISH = frozenset({9, 19, 25, 34})
 
 

@@ -25,7 +25,7 @@ def questions(most: int) -> list[str]:
         asked.append(
             (
                 patient.last_name[:3],
-                patient.first_name[:3],
+                (patient.first_name if len(patient.first_name) > 2 else patient.last_name)[:3],
                 f"{patient.last_name}, {patient.first_name}",
                 f"{patient.birth_date:%m/%d/%Y}",
                 f"{patient.birth_date} {patient.last_name[:3]}",

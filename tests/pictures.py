@@ -1,0 +1,126 @@
+"""`make pictures`: what README shows, taken of a demonstration of its own at a busy moment that stands still.
+
+Another page is another line in PICTURES. The fictional clinic is made in a temporary folder and goes with it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from clinic.local.places import BASE_DIR
+from tests import browser
+from tests.clinic.local.test_run import Clinic, free_port
+
+FOLDER = BASE_DIR / "docs" / "pictures"
+DESKTOP, PHONE = (1366, 768), (390, 844)
+NOW = datetime(2027, 3, 2, 16, 42, tzinfo=UTC)  # a Tuesday; in New York, where the clinic is then, it is 11:42
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page as somebody of the desk sees it. `{patient}` and `{course}` in its address are those of `who`."""
+
+    name: str
+    path: str
+    who: str = ""
+    size: tuple[int, int] = DESKTOP
+    look: Literal["light", "dark"] = "light"
+
+
+PICTURES = (
+    Picture("board", "/"),
+    Picture("board-dark", "/", look="dark"),
+    Picture("board-phone", "/", size=PHONE),
+    Picture("new-course", "/patients/{patient}/course/new/", "Yusuf"),
+    Picture("course", "/courses/{course}/", "Pendleton"),
+    Picture("calendar", "/calendar/"),
+    Picture("patients", "/patients/"),
+)
+
+
+def stand_still(clock: Path) -> None:
+    """Set the clinic's clock to NOW, wherever it has got to meanwhile."""
+    clock.write_text(str(NOW.timestamp() - time.time()))
+
+
+@contextmanager
+def running() -> Iterator[tuple[Clinic, Path]]:
+    """A demonstration that was just opened, and the file that holds its clock."""
+    with tempfile.TemporaryDirectory(prefix="clinic-pictures-") as folder:
+        clock = Path(folder) / "clock"
+        stand_still(clock)
+        clinic = Clinic(Path(folder) / "var", free_port(), CLINIC_ENV="demo", CLINIC_CLOCK_FILE=str(clock))
+        try:
+            yield clinic.opened(), clock
+        finally:
+            clinic.ended(signal.SIGTERM)
+
+
+def sign_in(chromium: Browser, clinic: Clinic) -> Any:
+    """The desk signs in as people do; returns what a browser keeps of that."""
+    [(name, password)] = [line.split()[2:] for line in clinic.lines if line.startswith("login desk ")]
+    page = chromium.new_page(base_url=f"http://localhost:{clinic.port}")
+    page.goto("/sign-in/")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("/")
+    return page.context.storage_state()
+
+
+def address(page: Page, picture: Picture) -> str:
+    """The picture's address in this clinic."""
+    if not picture.who:
+        return picture.path
+    [found] = page.request.get(f"/api/v1/patients/?q={picture.who}").json()["results"]
+    return picture.path.format(patient=found["id"], course=found["course"])
+
+
+def take(page: Page, picture: Picture) -> int:
+    """Write the picture; returns its size in bytes. A page that answers with an error is none."""
+    page.clock.set_fixed_time(NOW)
+    answer = page.goto(address(page, picture), wait_until="networkidle")
+    if answer is None or not answer.ok:
+        raise RuntimeError(f"{page.url} does not answer well.")
+    page.evaluate("document.fonts.ready")
+    return len(page.screenshot(path=FOLDER / f"{picture.name}.png", animations="disabled"))
+
+
+def main(names: list[str]) -> int:
+    """Take all pictures, or those that are named."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with running() as (clinic, clock), sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser.executable(), args=list(browser.OPTIONS))
+        signed_in = sign_in(chromium, clinic)
+        for picture in PICTURES:
+            if names and picture.name not in names:
+                continue
+            stand_still(clock)
+            page = chromium.new_page(
+                base_url=f"http://localhost:{clinic.port}",
+                storage_state=signed_in,
+                viewport={"width": picture.size[0], "height": picture.size[1]},
+                color_scheme=picture.look,
+                reduced_motion="reduce",
+                locale="en-US",
+                timezone_id="America/New_York",
+            )
+            sys.stdout.write(f"{picture.name}.png {take(page, picture) // 1000} kB\n")
+            page.close()
+        chromium.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ import re
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import DateField
@@ -13,6 +14,20 @@ from patients.models import Patient
 
 #: Besides control characters those that turn the direction of the text which follows them, on other people's lines too.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+class Filter(models.TextChoices):
+    """Which of the found patients are shown."""
+
+    ALL = "", _("All")
+    RUNNING = "running", _("In a course")
+    FREE = "free", _("Without a course")
+    NO_MAIL = "no-mail", _("Without mail address")
+
+    @classmethod
+    def of(cls, text: str) -> Filter:
+        """The one that an address names; all for what is none."""
+        return cls(text) if text in cls.values else cls.ALL
 
 
 class SearchForm(forms.Form):
@@ -25,7 +40,8 @@ class PatientForm(forms.ModelForm[Patient]):
     """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered."""
 
     birth_date = DateField(label=_("Birth date"))
-    not_duplicate = forms.BooleanField(label=_("No, this is somebody else"), required=False)
+    not_duplicate = forms.BooleanField(label=_("None of them: this is somebody else"), required=False)
+    request_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Patient

@@ -23,19 +23,20 @@ RETURN array_remove(regexp_split_to_array(lower(regexp_replace(normalize(
     NFKD), '[\u0300-\u036f]', '', 'g')), '[[:space:][:punct:]\\‐-―·]+'), '');
 
 CREATE OR REPLACE FUNCTION name_vector(a_last text, a_first text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
--- The family name's words weigh A, the first name's B; each name joined and parted at its apostrophes.
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100
+-- Every word twice, once with the sign of its name before it: what has weights instead is read again at every search.
 RETURN (
-    SELECT coalesce(string_agg('''' || left(word, 100) || ''':1' || weight, ' '), '')::tsvector
-    FROM (VALUES (a_last, 'A'), (a_first, 'B')) AS names (name, weight),
-         unnest(name_words(name) || name_words(translate(name, '''’‘ʼ`´', '      '))) AS word
+    SELECT array_to_tsvector(array_agg(sign || left(word, 100)))
+    FROM (VALUES (a_last, '<'), (a_first, '>')) AS names (name, own),
+         unnest(name_words(name) || name_words(translate(name, '''’‘ʼ`´', '      '))) AS word,
+         unnest(ARRAY['', own]) AS sign
 );
 
-CREATE OR REPLACE FUNCTION name_query(a_text text, a_weights text) RETURNS tsquery
+CREATE OR REPLACE FUNCTION name_query(a_text text, a_sign text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 -- Each word as the beginning of one; NULL, which finds nobody, where the text has none.
 RETURN (
-    SELECT string_agg('''' || left(word, 100) || ''':*' || a_weights, ' & ')::tsquery
+    SELECT string_agg('''' || a_sign || left(word, 100) || ''':*', ' & ')::tsquery
     FROM unnest(name_words(a_text)) AS word
 );
 """
@@ -47,16 +48,19 @@ DROP FUNCTION IF EXISTS name_words(text);
 """
 
 
+#: What stands before a word to mean one of a family name or of a first name alone.
+FAMILY_NAME, FIRST_NAME = "<", ">"
+
+
 class Named(Func):
-    """A condition: every word of `text` begins one of a patient's names. With `weights` "A" one of the family names,
-    with "B" one of the first names."""
+    """A condition: every word of `text` begins one of a patient's names, with a sign one of that name alone."""
 
     template = "%(expressions)s"
     arg_joiner = " @@ "
     output_field = BooleanField()
 
-    def __init__(self, text: str, weights: str = "") -> None:
-        super().__init__(vector(), Func(Value(text), Value(weights), function="name_query"))
+    def __init__(self, text: str, sign: str = "") -> None:
+        super().__init__(vector(), Func(Value(text), Value(sign), function="name_query"))
 
 
 def vector() -> Func:

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower, Reverse
 from django.db.models.lookups import StartsWith
 
 from patients.models import Patient
-from patients.names import Named
+from patients.names import FAMILY_NAME, FIRST_NAME, Named
 from patients.registering import digits
 
 #: Nobody's name, date and number are longer; what is longer finds nobody.
@@ -37,36 +37,42 @@ _MONTHS = (
 _MOST_WORDS = 8
 
 
-def search(text: str) -> QuerySet[Patient]:
+def search(text: str, *, among: int | None = None) -> QuerySet[Patient]:
     """The patients that the text means, by family name; for an empty text all of them, the newest first.
 
     Names are found by the beginning of any of their parts, accents and case aside, in any order; before a comma stands
     the family name. A birth date in the usual spellings (1980-05-17, 5/17/1980, 17.05.80, 17 May 1980, May 17, 1980),
     also beside a name; a phone number by its first or last digits; a record number by its beginning. Each way uses an
-    index.
+    index. With `among`, numbers are looked for no further than so many: their beginning can be everybody's.
     """
-    text = " ".join(text.split())
+    text = _joined(text)
+    return _meant(text, among).order_by(*_by_name(text))
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _meant(text: str, among: int | None) -> QuerySet[Patient]:
+    """The patients of `search`, in no order. One condition a query: two that are joined by OR are both worked out again
+    for every row that an index has found, and the words of a name are dear."""
+    everybody = Patient.objects.all()
     if not text:
-        return Patient.objects.order_by("-pk")
-    patients = Patient.objects.order_by(*_by_name(text))
+        return everybody
     if len(text) > LONGEST or "\x00" in text:
-        return patients.none()
+        return everybody.none()
     if found := _DATE.search(text):
+        born = everybody.filter(birth_date__in=birth_dates(found.group()))
         rest = _beside(text, found)
-        born = Q(birth_date__in=birth_dates(found.group()))
-        return patients.filter(born & _named(rest) if rest else born)
-    ways = Q(record_number__startswith=text.upper())
+        return born.filter(_named(rest)) if rest else born
+    if not any(map(str.isdecimal, text)):
+        return everybody.filter(_named(text))
+    ways = [_named(text), Q(record_number__startswith=text.upper())]
     if _NUMBER.fullmatch(text) and len(number := digits(text)) >= FEWEST:
-        ways |= Q(phone_digits__startswith=number) | Q(StartsWith(Reverse("phone_digits"), Value(number[::-1])))
-        ways |= Q(birth_date__in=birth_dates(text))
-    return patients.filter(ways | _named(text))
-
-
-def search_among(text: str, most: int) -> QuerySet[Patient]:
-    """As `search`, among at most so many: those that the database finds first. For what has to be quick, however many
-    there are: the beginning of every phone number finds everybody."""
-    found = search(text)
-    return found.filter(pk__in=found.order_by().values("pk")[:most])
+        ways += [Q(phone_digits__startswith=number), Q(StartsWith(Reverse("phone_digits"), Value(number[::-1])))]
+        ways += [Q(birth_date__in=birth_dates(text))]
+    one, *others = (everybody.filter(way).values("pk")[:among] for way in ways)
+    return everybody.filter(pk__in=one.union(*others))
 
 
 def says_enough(text: str) -> bool:
@@ -79,7 +85,7 @@ def parts(text: str) -> dict[str, str]:
 
     Before a comma stands the family name; without one it is the last word. A date that can mean two stays out.
     """
-    text = " ".join(text.split())
+    text = _joined(text)
     known = {}
     if found := _DATE.search(text):
         text, dates = _beside(text, found), birth_dates(found.group())
@@ -103,7 +109,9 @@ def _beside(text: str, found: re.Match[str]) -> str:
 
 
 def _by_name(text: str) -> list[Any]:
-    """First whose family name begins like this, then by family name."""
+    """First whose family name begins like this, then by family name; without a text the newest first."""
+    if not text:
+        return ["-pk"]
     return [StartsWith(Lower("last_name"), Lower(Value(text))).desc(), Lower("last_name"), Lower("first_name"), "pk"]
 
 
@@ -154,5 +162,7 @@ def _named(text: str) -> Q:
     """Every word begins a name; those before a comma begin a family name, those after it a first name."""
     last, comma, first = text.partition(",")
     if comma:
-        return (Q(Named(last, "A")) if last.strip() else Q()) & (Q(Named(first, "B")) if first.strip() else Q())
+        return (Q(Named(last, FAMILY_NAME)) if last.strip() else Q()) & (
+            Q(Named(first, FIRST_NAME)) if first.strip() else Q()
+        )
     return Q(Named(" ".join(text.split()[:_MOST_WORDS])))

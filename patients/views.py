@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import uuid4
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,36 +19,104 @@ from django.utils.translation import gettext as _
 from clinic import clock
 from clinic.errors import DomainError
 from clinic.forms import add_error
-from clinic.http import actor, page
+from clinic.http import actor, page, site_of
 from clinic.permissions import Verb
 from patients import registering
-from patients.forms import PatientForm, SearchForm
+from patients.forms import Filter, PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
-from patients.search import search
-from scheduling import queries, reminders, writes
+from patients.search import parts, says_enough, search
+from scheduling import queries, reminders, standing, writes
+from scheduling.api.asked import carry_out_once
+from scheduling.models import OPEN, Course, Mail, MailState
 
 PAGE_SIZE = 25
+
+#: So many are shown below the search, of numbers that begin alike found among so many.
+FOUND, AMONG = 8, 500
+
+#: The fields of a registration that say what was asked, for a click that comes twice.
+_ASKED = ("last_name", "first_name", "birth_date", "language", "email", "phone", "not_duplicate")
 
 
 @page(GET=Verb.SEE, POST=Verb.SEE)
 def patients(request: HttpRequest) -> HttpResponse:
     """Find patients. What was asked is kept in the session, not in the address, for names do not belong into logs."""
     if request.method == "POST":
-        form = SearchForm(request.POST)
-        request.session["patients"] = form.cleaned_data["q"].strip() if form.is_valid() else ""
-        for sentence in form.errors.get("q", ()):
-            messages.error(request, str(sentence))
-        return redirect("patients")
-    query = request.session.get("patients", "")
-    found = search(query) if query else Patient.objects.order_by("-created_at", "-pk")
-    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "patients/list.html", {"section": "patients", "query": query, "page": shown})
+        return _search(request)
+    query, shown = request.session.get("patients", ""), Filter.of(request.GET.get("show", ""))
+    rows = Paginator(_of(search(query), shown), PAGE_SIZE).get_page(request.GET.get("page"))
+    now = clock.now()
+    told = standing.to_tell(rows, now=now) if shown == Filter.NO_MAIL else {}
+    context = {
+        "section": "patients",
+        "query": query,
+        "page": rows,
+        "filters": Filter.choices,
+        "shown": shown,
+        "rows": _beside(rows, standing.standings(rows, now=now), told),
+        "today": _today(request, now),
+    }
+    return render(request, "patients/list.html", context)
+
+
+def _of(found: QuerySet[Patient], shown: Filter) -> QuerySet[Patient]:
+    """Those of the found whom the filter shows."""
+    running = Exists(Course.objects.running().filter(patient=OuterRef("pk")))
+    match shown:
+        case Filter.RUNNING:
+            return found.filter(running)
+        case Filter.FREE:
+            return found.filter(~running)
+        case Filter.NO_MAIL:
+            return found.filter(email="")
+    return found
+
+
+def _search(request: HttpRequest) -> HttpResponse:
+    """Keep what is looked for, and lead to whom it means: to the patient where it can be one only."""
+    form = SearchForm(request.POST)
+    query = request.session["patients"] = form.cleaned_data["q"].strip() if form.is_valid() else ""
+    for sentence in form.errors.get("q", ()):
+        messages.error(request, str(sentence))
+    found = list(search(query, among=2)[:2]) if query else []
+    return redirect("patient", found[0].pk) if len(found) == 1 else redirect("patients")
+
+
+@page(POST=Verb.SEE)
+def find(request: HttpRequest) -> HttpResponse:
+    """Who is meant so far, while somebody types: the fragment below the search. Nothing is counted."""
+    form = SearchForm(request.POST)
+    text = form.cleaned_data["q"].strip() if form.is_valid() else ""
+    if not says_enough(text):
+        return HttpResponse()
+    now = clock.now()
+    found = list(search(text, among=AMONG)[: FOUND + 1])
+    context = {
+        "text": text,
+        "rows": _beside(found[:FOUND], standing.standings(found[:FOUND], now=now)),
+        "more": len(found) > FOUND,
+        "today": _today(request, now),
+    }
+    return render(request, "patients/found.html", context)
+
+
+def _beside(found: Iterable[Patient], *known: Mapping[int, Any]) -> list[tuple[Any, ...]]:
+    """Each patient with what is known by the patient's id, None where nothing is."""
+    return [(patient, *(values.get(patient.pk) for values in known)) for patient in found]
+
+
+def _today(request: HttpRequest, now: datetime) -> date:
+    """The date where they work; who works nowhere is shown the date of UTC."""
+    try:
+        return now.astimezone(site_of(request).zone).date()
+    except PermissionDenied:
+        return now.astimezone(UTC).date()
 
 
 @page(GET=Verb.SEE)
 def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
-    """One patient: what is known, courses, the next visits, what waits, mails."""
+    """One patient: the next visits and the act that comes next, what waits, courses, mails."""
     found = get_object_or_404(Patient, pk=patient_id)
     now = clock.now()
     shown = queries.patient_page(found)
@@ -55,27 +127,66 @@ def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
         if session.is_live and session.ends_at > now
     ]
     coming.sort(key=lambda session: session.starts_at)
-    context = {"section": "patients", "patient": found, "page": shown, "coming": coming, "now": now}
+    mails, withdrawn = _apart(shown.mails)
+    context = {
+        "section": "patients",
+        "patient": found,
+        "page": shown,
+        "next": coming[0] if coming else None,
+        "later": coming[1:],
+        "movable": bool(coming) and coming[0].state in OPEN,
+        "mails": mails,
+        "withdrawn": withdrawn,
+        "today": _today(request, now),
+        "now": now,
+    }
     return render(request, "patients/patient.html", context)
+
+
+def _apart(mails: tuple[Mail, ...]) -> tuple[list[Mail], list[Mail]]:
+    """Those that still say something, and those that were withdrawn."""
+    kept = [mail for mail in mails if mail.state != MailState.WITHDRAWN]
+    return kept, [mail for mail in mails if mail.state == MailState.WITHDRAWN]
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def new(request: HttpRequest) -> HttpResponse:
-    """Register a patient; somebody alike is asked about first."""
-    form = PatientForm(request.POST or None)
+    """Register a patient; somebody alike is asked about first. A search that found nobody fills the fields."""
+    if "q" in request.POST:
+        request.session["register"] = request.POST["q"][:200]
+        return redirect("patient-new")
+    known = parts(request.session.pop("register", "")) if request.method == "GET" else {}
+    form = PatientForm(request.POST or None, initial={"request_id": uuid4(), **known})
     candidates: tuple[Patient, ...] = ()
     if form.is_valid():
         try:
-            patient = registering.register(actor=actor(request), now=clock.now(), **form.cleaned_data)
+            return _registered(request, form)
         except PossibleDuplicate as error:
             candidates = error.candidates
         except DomainError as error:
             add_error(form, error)
-        else:
-            messages.success(request, _("%(patient)s is registered.") % {"patient": patient})
-            return redirect("patient", patient.pk)
+    now = clock.now()
     context = {"form": form, "candidates": candidates, "title": _("New patient"), "action": _("Register patient")}
+    context |= {"rows": _beside(candidates, standing.standings(candidates, now=now)), "today": _today(request, now)}
     return _form(request, context | {"back": reverse("patients")}, bound=form.is_bound)
+
+
+def _registered(request: HttpRequest, form: PatientForm) -> HttpResponse:
+    """Register whom the form describes, once however often it is sent, and lead to the patient."""
+    given, staff, now = {name: form.cleaned_data[name] for name in _ASKED}, actor(request), clock.now()
+    patient, repeated = carry_out_once(
+        "register",
+        form.cleaned_data["request_id"],
+        {"actor": staff.pk, **given},
+        lambda: registering.register(actor=staff, now=now, **given),
+        lambda pk: Patient.objects.get(pk=pk),
+        now=now,
+    )
+    if repeated:
+        messages.info(request, _("%(patient)s was registered already by this form, once.") % {"patient": patient})
+    else:
+        messages.success(request, _("%(patient)s is registered.") % {"patient": patient})
+    return redirect("patient", patient.pk)
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
@@ -86,7 +197,7 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
     form = PatientForm(request.POST or None, instance=patient)
     if form.is_valid():
         try:
-            fields = {name: form.cleaned_data[name] for name in form.changed_data if name != "not_duplicate"}
+            fields = {name: form.cleaned_data[name] for name in form.changed_data if name in registering.CHANGEABLE}
             writes.commit(lambda: _change(request, patient, fields))
         except DomainError as error:
             add_error(form, error)

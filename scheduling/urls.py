@@ -11,6 +11,7 @@ register_converter(DateConverter, "date")
 urlpatterns = [
     path("", board.board, name="board"),
     path("board/<date:day>/", board.board, name="board-day"),
+    path("board/<date:day>/version/", board.version, name="board-version"),
     path("calendar/", calendar.calendar, name="calendar"),
     path("calendar/<date:day>/", calendar.calendar, name="calendar-day"),
     path("calendar/<date:day>/version/", calendar.version, name="calendar-version"),
@@ -21,10 +22,14 @@ urlpatterns = [
     path("courses/<int:course_id>/confirm/", courses.confirm, name="course-confirm"),
     path("courses/<int:course_id>/cancel/", courses.cancel, name="course-cancel"),
     path("courses/<int:course_id>/decide/", courses.decide, name="course-decide"),
+    path("courses/<int:course_id>/dates/", courses.dates, name="course-dates"),
     path("sessions/<int:session_id>/move/", sessions.move, name="session-move"),
     path("sessions/<int:session_id>/cancel/", sessions.cancel, name="session-cancel"),
     path("sessions/<int:session_id>/confirm/", sessions.confirm, name="session-confirm"),
+    path("sessions/<int:session_id>/no-show/", sessions.no_show, name="session-no-show"),
+    path("sessions/<int:session_id>/expect/", sessions.expect, name="session-expect"),
     path("worklist/", worklist.worklist, name="worklist"),
+    path("worklist/version/", worklist.version, name="worklist-version"),
     path("worklist/<int:task_id>/acknowledge/", worklist.acknowledge, name="acknowledge"),
 ]
 

@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from clinic.templatetags.icons import icon
 from patients import worklist
 from patients.models import Task, TaskKind
+from scheduling import wording
 
 register = template.Library()
 
-LOOKS = {
+#: Kind -> icon and colour; amber is what a visit without a time is on every page.
+LOOKS: Mapping[str, tuple[str, str]] = {
     TaskKind.NO_ADDRESS: ("mail-off", "amber"),
     TaskKind.FAILED_MAIL: ("mail-x", "red"),
     TaskKind.OVERRIDE_ASKED: ("signature", "plum"),
-    TaskKind.NEEDS_TIME: ("arrows-exchange", "red"),
+    TaskKind.NEEDS_TIME: ("arrows-exchange", "amber"),
 }
-LEVELS = {"amber": "warn", "red": "block", "plum": "override"}
+
+#: Urgency, from the worst -> icon, colour, word and the class of the line's edge.
+URGENCIES = (
+    ("alert-triangle", "red solid", gettext_lazy("Now"), "block"),
+    ("clock-exclamation", "amber", gettext_lazy("Today"), "warn"),
+    ("calendar", "", gettext_lazy("This week"), ""),
+    ("hourglass", "", gettext_lazy("Later"), ""),
+)
 
 
 @register.inclusion_tag("parts/state.html")
-def task_tag(task: Task) -> dict[str, Any]:
-    """The kind of a line: icon, word, colour."""
-    icon, tone = LOOKS[TaskKind(task.kind)]
-    return {"icon": icon, "tone": tone, "label": task.get_kind_display()}
+def urgency_tag(task: Task, urgency: int) -> dict[str, Any]:
+    """How urgent a line is: icon, word, colour. A visit that needs a time is amber at its worst, as on the board."""
+    mark, tone, word, _edge = URGENCIES[urgency]
+    return {"icon": mark, "tone": "amber" if _milder(task, urgency) else tone, "label": word}
 
 
 @register.simple_tag
-def task_level(task: Task) -> str:
+def urgency_edge(task: Task, urgency: int) -> str:
     """The class of the line's edge."""
-    return LEVELS[LOOKS[TaskKind(task.kind)][1]]
+    return "warn" if _milder(task, urgency) else URGENCIES[urgency][3]
+
+
+def _milder(task: Task, urgency: int) -> bool:
+    return task.kind == TaskKind.NEEDS_TIME and urgency == 0
+
+
+@register.simple_tag
+def task_icon(task: Task) -> SafeString:
+    """The icon of its kind."""
+    return icon(LOOKS[task.kind][0])
+
+
+@register.simple_tag
+def task_tone(task: Task) -> str:
+    """The colour of its kind."""
+    return LOOKS[task.kind][1]
 
 
 @register.filter
 def task_text(task: Task) -> str:
-    """What has to be done."""
-    return worklist.text_of(task)
+    """What has to be done, rules in words."""
+    rules = task.details.get("rules")
+    if not rules:
+        return worklist.text_of(task)
+    named = get_text_list([wording.rule(code) for code in rules], _("and"))
+    return worklist.text_of(Task(kind=task.kind, details={**task.details, "rules": [named]}))
 
 
 @register.simple_tag
@@ -55,4 +88,4 @@ def task_act(task: Task) -> SafeString:
             target, word = reverse("session-move", args=[int(task.key)]), _("Find a time")
         case _:
             target, word = reverse("patient", args=[task.patient_id]), _("See the mails")
-    return format_html('<a class="button small" href="{}">{}</a>', target, word)
+    return format_html('<a class="button small" href="{}" data-act>{}</a>', target, word)

@@ -66,7 +66,8 @@ def test_nobody_found_says_how_to_ask_and_offers_to_register(desk: Client) -> No
     (empty,) = page(desk.get("/patients/")).all(".empty")
 
     assert empty.all("b")[0].text == "Nobody is found by “<b>Nobody”."
-    assert [link.attributes["href"] for link in empty.all("a")] == ["/patients/new/"]
+    (form,) = empty.all("form")
+    assert (form.attributes["action"], form.all("button")[0].text) == ("/patients/new/", "Register “<b>Nobody”")
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "x" * 10_000])
@@ -90,16 +91,161 @@ def test_many_are_shown_page_by_page(desk: Client) -> None:
     assert counts == [25, 5, 5]
 
 
+def test_who_can_be_meant_alone_is_opened(desk: Client) -> None:
+    patient = PatientFactory.create(last_name="Vance")
+    PatientFactory.create_batch(2, last_name="Vanbrugh")
+
+    assert [desk.post("/patients/", {"q": text})["Location"] for text in ("vanc", "van")] == [
+        f"/patients/{patient.pk}/",
+        "/patients/",
+    ]
+
+
+@pytest.mark.parametrize(("shown", "more"), [("", 0), ("no-mail", 2)])
 @pytest.mark.parametrize("found", [1, 25])
-def test_it_takes_as_many_queries_for_a_full_page_as_for_one(desk: Client, found: int) -> None:
-    PatientFactory.create_batch(found, last_name="Vance")
+def test_it_takes_as_many_queries_for_a_full_page_as_for_one(desk: Client, found: int, shown: str, more: int) -> None:
+    PatientFactory.create_batch(found, last_name="Vance", email="")
     desk.post("/patients/", {"q": "Vance"})
+    desk.get("/patients/")  # once a minute the session is renewed
     with CaptureQueriesContext(connection) as queries:
-        answer = desk.get("/patients/")
+        answer = desk.get("/patients/", {"show": shown})
 
     assert len(page(answer).all("tr")) == 1 + found
-    # session, user; how many, who; sites, open worklist lines
-    assert len(queries) == 6
+    # session, user; how many, who, their courses; what they have to be told, open lines; sites, open worklist lines
+    assert len(queries) == 7 + more
+
+
+def seen(client: Client, shown: str) -> list[str]:
+    """What the page's rows say under a filter."""
+    return [row.text for row in page(client.get("/patients/", {"show": shown})).all("tr")[1:]]
+
+
+def test_filters_show_who_is_in_a_course_who_is_not_and_who_cannot_be_mailed(desk: Client, clinic: Clinic) -> None:
+    vance = PatientFactory.create(last_name="Vance", email="", phone="555 0142")
+    asante = PatientFactory.create(last_name="Asante", email="", phone="")
+    osei = PatientFactory.create(last_name="Osei")
+    book(clinic, vance)
+    names = {
+        shown: [row.all("b")[0].text for row in page(desk.get("/patients/", {"show": shown})).all("tr")[1:]]
+        for shown in ("", "running", "free", "no-mail", "nonsense")
+    }
+
+    assert names == {
+        "": [str(osei), str(asante), str(vance)],
+        "running": [str(vance)],
+        "free": [str(osei), str(asante)],
+        "no-mail": [str(asante), str(vance)],
+        "nonsense": [str(osei), str(asante), str(vance)],
+    }
+
+
+def test_who_has_no_mail_address_is_listed_with_what_has_to_be_told(desk: Client, clinic: Clinic) -> None:
+    vance = PatientFactory.create(last_name="Vance", first_name="Eleanor", email="", phone="555 0142")
+    asante = PatientFactory.create(last_name="Asante", first_name="Kwame", email="", phone="")
+    book(clinic, vance)
+    before = seen(desk, "no-mail")
+    Task.objects.update(done_at=NOW)
+    dates = "Mon 1 Feb 09:00 Thu 4 Feb 09:00 Mon 8 Feb 09:00 Thu 11 Feb 09:00 Mon 15 Feb 09:00 Thu 18 Feb 09:00"
+    end = f"{vance.record_number} Add an address : Vance, Eleanor"
+
+    assert before == [
+        f"Asante, Kwame 17 May 1980 46 no phone no visit to come {asante.record_number} Add an address : Asante, Kwame",
+        f"Vance, Eleanor 17 May 1980 46 555 0142 not told yet {dates} {end}",
+    ]
+    assert seen(desk, "no-mail")[1] == f"Vance, Eleanor 17 May 1980 46 555 0142 {dates} {end}"
+
+
+@pytest.mark.parametrize(
+    ("shown", "says_so"),
+    [
+        ("", "No patient is registered yet."),
+        ("running", "Nobody is in a course."),
+        ("free", "Everybody is in a course."),
+        ("no-mail", "Everybody has a mail address."),
+    ],
+)
+def test_an_empty_list_says_what_is_empty(desk: Client, shown: str, says_so: str) -> None:
+    (empty,) = page(desk.get("/patients/", {"show": shown})).all(".empty")
+
+    assert empty.all("b")[0].text == says_so
+
+
+def listed(answer: Any) -> list[str]:
+    """The rows of the fragment below the search."""
+    return [row.text for row in page(answer).all("li")]
+
+
+def test_who_is_found_stands_below_the_search_while_somebody_types(desk: Client, clinic: Clinic) -> None:
+    vance = PatientFactory.create(last_name="Vance", first_name="Eleanor", phone="555 0142")
+    other = PatientFactory.create(last_name="Vanbrugh", first_name="Kwame", phone="")
+    course = book(clinic, vance)
+    answer = desk.post("/patients/find/", {"q": "van"})
+
+    assert listed(answer) == [
+        f"Vanbrugh, Kwame 17 May 1980 · 46 {other.record_number} New course : Vanbrugh, Kwame",
+        (
+            f"Vance, Eleanor 17 May 1980 · 46 555 0142 {vance.record_number} "
+            "0 of 6 , next Mon 1 Feb 09:00 Course : Vance, Eleanor"
+        ),
+    ]
+    assert [link.attributes["href"] for link in page(answer).all("a")] == [
+        f"/patients/{other.pk}/",
+        f"/patients/{other.pk}/course/new/",
+        f"/patients/{vance.pk}/",
+        f"/courses/{course.pk}/",
+    ]
+
+
+def test_eight_are_shown_and_more_are_not_counted(desk: Client) -> None:
+    PatientFactory.create_batch(9, last_name="Vance")
+    answer = desk.post("/patients/find/", {"q": "vance"})
+
+    assert (len(listed(answer)), says(answer, ".link")) == (8, ["Show all that are found"])
+    assert says(answer, "[hx-swap-oob=innerHTML:#found-said]") == ["More than 8 are found."]
+
+
+@pytest.mark.parametrize("text", ["", "va", "  v a ", "--%", "x" * 101])
+def test_what_says_too_little_is_not_looked_for(desk: Client, text: str) -> None:
+    PatientFactory.create(last_name="Vance")
+    answer = desk.post("/patients/find/", {"q": text})
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("found", [1, 8])
+def test_what_stands_below_the_search_takes_five_queries(desk: Client, clinic: Clinic, found: int) -> None:
+    for chair in range(min(found, 6)):
+        book(clinic, PatientFactory.create(last_name="Vance"), chair=chair, days=(7 * chair,))
+    PatientFactory.create_batch(found - min(found, 6), last_name="Vance")
+    desk.get("/patients/")  # once a minute the session is renewed
+    with CaptureQueriesContext(connection) as queries:
+        answer = desk.post("/patients/find/", {"q": "vance"})
+
+    assert len(listed(answer)) == found
+    assert len(queries) == 5  # session, user; patients, courses; sites
+
+
+def test_who_is_not_found_is_registered_with_what_was_typed(desk: Client) -> None:
+    answer = desk.post("/patients/find/", {"q": "vance, eleanor 14.3.1979"})
+    (button,) = page(answer).all("button")
+    led = desk.post(button.attributes["formaction"], {"q": "vance, eleanor 14.3.1979"})
+    fields = form_data(desk.get(led["Location"]))
+
+    assert (button.text, led["Location"]) == ("Register “vance, eleanor 14.3.1979”", "/patients/new/")
+    assert {name: fields[name] for name in ("last_name", "first_name", "birth_date")} == {
+        "last_name": ["Vance"],
+        "first_name": ["Eleanor"],
+        "birth_date": ["1979-03-14"],
+    }
+    assert form_data(desk.get("/patients/new/"))["last_name"] == [""]
+
+
+def test_a_nurse_finds_and_registers_nobody(clinic: Clinic) -> None:
+    PatientFactory.create(last_name="Vance")
+    nurse = signed_in(clinic.nurse)
+    found, missing = (nurse.post("/patients/find/", {"q": text}) for text in ("vance", "nobody"))
+
+    assert ([len(page(found).all(tag)) for tag in ("a", "a.button")], page(missing).all("button")) == ([1, 0], [])
 
 
 def test_a_patient_is_registered(desk: Client) -> None:
@@ -114,21 +260,41 @@ def test_a_patient_is_registered(desk: Client) -> None:
 def test_a_likely_double_is_asked_about_and_what_was_typed_stays(desk: Client) -> None:
     known = PatientFactory.create(last_name="Vance", first_name="Eleanore", birth_date=date(1979, 3, 14))
     asked = desk.post("/patients/new/", ELEANOR)
-    (notice,) = page(asked).all(".notice")
+    (table,) = page(asked).all("table.people")
     answer = desk.post("/patients/new/", form_data(asked) | {"not_duplicate": "on"})
 
     assert asked.status_code == 422
-    assert [link.attributes["href"] for link in notice.all("a")] == [f"/patients/{known.pk}/"]
+    assert [link.attributes["href"] for link in table.all("a")] == [f"/patients/{known.pk}/"]
     assert form_data(asked)["first_name"] == ["Eleanor"]
+    assert [row.text for row in page(asked).all("tr")[1:]] == [
+        "You typed Vance, Eleanor 14 Mar 1979 (555) 0142-771 eleanor@example.org",
+        (
+            f"Vance, Eleanore {known.record_number} 14 Mar 1979 {known.phone} eleanore@example.org "
+            f"This is the one : Vance, Eleanore, {known.record_number}"
+        ),
+    ]
     assert answer.status_code == 302
     assert Patient.objects.count() == 2
 
 
-def test_a_double_click_registers_once(desk: Client) -> None:
-    statuses = [desk.post("/patients/new/", ELEANOR).status_code for _ in range(2)]
+def test_a_double_click_registers_once_and_says_so(desk: Client) -> None:
+    filled = form_data(desk.get("/patients/new/")) | ELEANOR
+    led = [desk.post("/patients/new/", filled)["Location"] for _ in range(2)]
+    patient = Patient.objects.get()
 
-    assert statuses == [302, 422]
-    assert Patient.objects.count() == 1
+    assert led == [f"/patients/{patient.pk}/"] * 2
+    assert says(desk.get(led[1]), ".notice") == [
+        "Vance, Eleanor is registered.",
+        "Vance, Eleanor was registered already by this form, once.",
+    ]
+
+
+def test_a_form_that_has_registered_one_registers_no_other(desk: Client) -> None:
+    filled = form_data(desk.get("/patients/new/")) | ELEANOR
+    desk.post("/patients/new/", filled)
+    answer = desk.post("/patients/new/", filled | {"first_name": "Kwame", "birth_date": "1990-01-01"})
+
+    assert (answer.status_code, Patient.objects.count()) == (422, 1)
 
 
 @pytest.mark.parametrize(
@@ -164,13 +330,20 @@ def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clin
     assert shown.all(".notice")[0].text == (
         "No mail address. There is no mail address: tell the patient the dates by phone. Add an address"
     )
-    assert coming.all("li")[0].text == (
-        f"Mon 1 Feb 2027 09:00 home 12:10 Chair 1, {clinic.prescriber.short_name} Booked"
+    who = clinic.prescriber.short_name
+    assert coming.all("div.next-visit")[0].text == (
+        f"Monday 1 February 2027, 09:00 home from 12:10 · Chair 1 · {who} · times of America/New_York "
+        "Booked Said yes Move m"
     )
+    assert coming.all("li")[0].text == f"Thu 4 Feb 2027 09:00 Chair 1, {who} Booked"
+    assert len(coming.all("li")) == 5
     assert [link.attributes["href"] for link in shown.all("[aria-labelledby=courses]")[0].all("a")] == [
         f"/courses/{course.pk}/"
     ]
-    assert [link.text for link in shown.all("header.head")[0].all("a.button")] == ["Edit"]
+    assert [link.text for link in shown.all("header.head")[0].all("a.button")] == [
+        "Edit e",
+        "Open course c",
+    ]
 
 
 def test_a_page_without_anything_leads_to_a_course(desk: Client) -> None:
@@ -178,7 +351,23 @@ def test_a_page_without_anything_leads_to_a_course(desk: Client) -> None:
     answer = desk.get(f"/patients/{patient.pk}/")
 
     assert says(answer, ".empty") == ["Nothing is booked. Plan a course"]
-    assert [link.text for link in page(answer).all("header.head")[0].all("a.button")] == ["Edit", "New course"]
+    assert [link.text for link in page(answer).all("header.head")[0].all("a.button")] == [
+        "Edit e",
+        "New course n",
+    ]
+
+
+def test_withdrawn_mails_are_folded_away(desk: Client, clinic: Clinic) -> None:
+    from scheduling import cancelling
+
+    patient = PatientFactory.create()
+    cancelling.cancel_course(actor=clinic.desk, course=book(clinic, patient), reason="other dates", now=NOW)
+    mails = page(desk.get(f"/patients/{patient.pk}/")).all("[aria-labelledby=mails]")[0]
+    (fold,) = mails.all("details.fold")
+    withdrawn = Mail.objects.filter(patient=patient, state="withdrawn").count()
+
+    assert len(fold.all("li")) == withdrawn > 0
+    assert len(mails.all("li")) == Mail.objects.filter(patient=patient).count()
 
 
 def test_a_new_address_takes_the_line_off_and_queues_what_was_not_mailed(desk: Client, clinic: Clinic) -> None:

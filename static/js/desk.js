@@ -1,107 +1,122 @@
 // Planning visits: a change of what is asked plans anew at once, the old plans stay until the new ones are there, and
 // nothing that is typed meanwhile is lost. Without this file the form has a button for it.
 
-const DAY_OR_TIME = "input[type=date], input[type=time]";
-const TYPED = "input:not([type=hidden], [type=checkbox], [type=radio]), select, textarea";
+{
+  const DAY_OR_TIME = "input[type=date], input[type=time]";
+  const FIELDS = "input:not([type=hidden]), select, textarea";
 
-let typing = null; // the field of a day or a time that is being typed: planned when it is left, not at each digit
-let pressed = false; // a button of the mouse is down: what it points at must not be replaced before it is up
-let waiting = false;
-let sent = new Map(); // what stood in the fields when the page asked
+  const desk = () => document.getElementById("desk");
+  const wish = () => document.getElementById("wish");
+  const value = (field) => (field.type === "checkbox" ? field.checked : field.value);
+  const fields = () => [...(desk()?.querySelectorAll(FIELDS) ?? [])].filter((field) => field.id);
 
-const desk = () => document.getElementById("desk");
+  // Planning anew
 
-function replan() {
-  if (desk().dataset.sent) return; // the whole form is on its way
-  if (pressed) waiting = true;
-  else htmx.trigger("#ask", "replan");
-}
+  let typing = null; // a day or a time that is being typed: it is planned when it is left, not at each digit
+  let pressed = false; // a button of the mouse is down: what it points at must not be replaced before it is up
+  let waiting = false;
+  let asking = false; // an answer is on its way
 
-document.addEventListener("pointerdown", () => { pressed = true; }, true);
-for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, () => {
-    pressed = false;
-    // A click follows, and may send the form itself.
-    if (waiting) setTimeout(() => { if (waiting) { waiting = false; replan(); } });
-  }, true);
-}
-document.addEventListener("submit", () => { waiting = false; }, true);
+  function replan() {
+    if (pressed || asking) waiting = true;
+    else htmx.trigger("#ask", "replan");
+  }
+  function goOn() {
+    if (!waiting || pressed || asking || !document.getElementById("ask")) return;
+    waiting = false;
+    replan();
+  }
 
-document.addEventListener("keydown", (event) => {
-  const field = event.target;
-  if (field.matches(`#ask :is(${DAY_OR_TIME})`) && !["Tab", "Enter", "Escape"].includes(event.key)) typing = field;
-  if (event.key === "Escape" && field.closest("#wish[open]")) {
-    event.preventDefault();
-    document.getElementById("wish").open = false;
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => {
+      pressed = false;
+      setTimeout(goOn); // a click follows, and may send the form itself
+    }, true);
+  }
+  document.addEventListener("submit", () => { waiting = false; }, true);
+
+  document.addEventListener("keydown", (event) => {
+    const field = event.target;
+    if (field.matches(`#ask :is(${DAY_OR_TIME})`) && !["Tab", "Enter", "Escape"].includes(event.key)) typing = field;
+    if (event.key === "Escape" && field.closest("#wish[open]")) {
+      event.preventDefault();
+      close();
+    }
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.closest("#ask") && event.target !== typing) replan();
+  });
+  document.addEventListener("focusout", (event) => {
+    if (event.target !== typing) return;
+    typing = null;
+    if (event.target.value !== event.target.defaultValue && !event.target.validity.badInput) replan();
+  });
+
+  // The popover of wishes: one types into its first empty field, a click elsewhere closes it
+
+  function close() {
     document.getElementById("wish-open").focus();
+    wish().open = false;
   }
-});
-document.addEventListener("change", (event) => {
-  if (event.target.closest("#ask") && event.target !== typing) replan();
-});
-document.addEventListener("focusout", (event) => {
-  if (event.target !== typing) return;
-  typing = null;
-  if (event.target.value !== event.target.defaultValue && !event.target.validity.badInput) replan();
-});
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#wish-open")) {
+      const empty = () => [...wish().querySelectorAll(DAY_OR_TIME)].find((field) => !field.value);
+      setTimeout(() => { if (wish().open) empty()?.focus(); });
+    } else if (event.target.closest("#show")) close();
+    else if (wish()?.open && !wish().contains(event.target)) wish().open = false;
+  });
 
-// The popover of wishes: its first empty field is where one types, a click elsewhere closes it.
-document.addEventListener("toggle", (event) => {
-  if (event.target.id !== "wish" || !event.target.open || event.target.contains(document.activeElement)) return;
-  focusWish(event.target);
-}, true);
-document.addEventListener("click", (event) => {
-  const wish = document.getElementById("wish");
-  if (event.target.closest("#wish-open")) setTimeout(() => wish.open && focusWish(wish));
-  else if (wish?.open && !wish.contains(event.target)) wish.open = false;
-});
-document.addEventListener("submit", (event) => {
-  if (event.submitter?.id !== "show") return;
-  document.getElementById("wish").open = false;
-  document.getElementById("wish-open").focus();
-});
-function focusWish(wish) {
-  [...wish.querySelectorAll(DAY_OR_TIME)].find((field) => !field.value)?.focus();
+  // "e" edits the row in which the focus is
+
+  document.addEventListener("focusin", (event) => {
+    const edit = event.target.closest("#desk tr")?.querySelector("[id^=edit-]");
+    const before = document.querySelector("#desk [data-key=e]");
+    if (!edit || !before || edit === before) return;
+    edit.dataset.key = "e";
+    edit.dataset.keyLabel = before.dataset.keyLabel;
+    delete before.dataset.key;
+  });
+
+  // What is typed while an answer is on its way goes over into the new page, and the focus with it
+
+  let sent = new Map();
+  let carried = new Map();
+  let open = false;
+  let focused = "";
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (!event.target.closest("#desk")) return;
+    asking = true;
+    sent = new Map(fields().map((field) => [field.id, value(field)]));
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.target?.id !== "main") return;
+    asking = false;
+    setTimeout(goOn);
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "main" || !desk()) return;
+    const changed = fields().filter((field) => field.type === "password" || value(field) !== sent.get(field.id));
+    carried = new Map(changed.map((field) => [field.id, value(field)]));
+    open = Boolean(wish()?.open);
+    focused = document.activeElement?.id ?? "";
+    const [, main] = event.detail.serverResponse.match(/<main([^]*)<\/main>/) ?? [];
+    if (/<[^>]* autofocus[ >]/.test(main)) {
+      // What is new takes the focus: an error, an opened row, replacements to be booked.
+      focused = "";
+      document.activeElement?.blur();
+    }
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "main" || !desk()) return;
+    if (open && wish()) wish().open = true;
+    for (const [id, typed] of carried) {
+      const field = document.getElementById(id);
+      if (!field || document.getElementById(`${id}_error`)) continue;
+      if (field.type === "checkbox") field.checked = typed;
+      else field.value = typed;
+    }
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  });
 }
-
-// "e" edits the row in which the focus is.
-document.addEventListener("focusin", (event) => {
-  const edit = event.target.closest("tr")?.querySelector("[id^=edit-]");
-  const before = document.querySelector("#desk [data-key=e]");
-  if (!edit || !before || edit === before) return;
-  edit.dataset.key = "e";
-  edit.dataset.keyLabel = before.dataset.keyLabel;
-  delete before.dataset.key;
-});
-
-// What is typed while an answer is on its way goes over into the new page, and the focus with it.
-let open = false;
-let focused = "";
-let carried = new Map();
-
-function fields() {
-  return [...(desk()?.querySelectorAll(TYPED) ?? [])].filter((field) => field.id);
-}
-document.addEventListener("htmx:beforeRequest", () => {
-  sent = new Map(fields().map((field) => [field.id, field.value]));
-});
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target.id !== "main") return;
-  carried = new Map(
-    fields()
-      .filter((field) => field.type === "password" || field.value !== sent.get(field.id))
-      .map((field) => [field.id, field.value]),
-  );
-  open = Boolean(document.getElementById("wish")?.open);
-  focused = document.activeElement?.id ?? "";
-});
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id !== "main" || !desk()) return;
-  const wish = document.getElementById("wish");
-  if (open && wish) wish.open = true;
-  for (const [id, value] of carried) {
-    const field = document.getElementById(id);
-    if (field && !document.getElementById(`${id}_error`)) field.value = value;
-  }
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-});

@@ -12,7 +12,7 @@ from django.test import Client
 from clinic.models import Staff
 from tests.factories import PASSWORD
 
-VOID = {"br", "hr", "img", "input", "link", "meta"}
+VOID = {"br", "col", "hr", "img", "input", "link", "meta"}
 
 
 def signed_in(staff: Staff) -> Client:

@@ -57,13 +57,16 @@ def hints(
     course = standing.course
     if course.ended_at is not None:
         return list(_ended(standing))
-    found = [*_fresh(standing)]
+    # Somebody who has just given a visit up is asked for another one first; then the new list is worth printing.
+    gave_up = bool(standing.told) and standing.told[0].kind == "session-cancelled"
+    found = [*_lost(standing), *_fresh(standing)] if gave_up else [*_fresh(standing)]
     if course.state == CourseState.HELD:
         found += _held(standing, unsigned, asked)
     if course.state == CourseState.PAUSED:
         entry = next((entry for entry in standing.told if entry.kind == "paused"), None)
         found.append(Hint("hourglass", _("The course is paused."), entry.reason if entry else "", "amber"))
-    found += _visits(standing)
+    found += _visits(standing) if gave_up else [*_visits(standing), *_lost(standing)]
+    found += _unconfirmed(standing)
     found += _undelivered(standing, mails)
     found += _reach(standing, decides=decides)
     if course.state == CourseState.ACTIVE:
@@ -120,7 +123,7 @@ def _held(standing: Standing, unsigned: Collection[str], asked: Asked | None) ->
 
 
 def _visits(standing: Standing) -> Iterator[Hint]:
-    """Visits that need somebody now: without a time, not come, fallen out, not confirmed."""
+    """Visits that need somebody now: without a time, not come, not written down."""
     zone = standing.course.site.zone
     rows = {row.session.pk: row for row in standing.rows()}
     for session in standing.live:
@@ -139,16 +142,23 @@ def _visits(standing: Standing) -> Iterator[Hint]:
         elif session.state in AWAITED and session.ends_at <= standing.now:
             text = _("Nobody has written down what came of it.")
             yield Hint("clock-exclamation", _("%(when)s is past.") % {"when": when}, text, "amber", row.steps[:1])
-    if standing.books:
-        for session in standing.to_make_up[:1]:
-            title = _("%(when)s fell out: %(state)s.") % {
-                "when": wording.short(session.starts_at, zone),
-                "state": session.get_state_display().lower(),
-            }
-            yield Hint("calendar-plus", title, _counted(standing), "amber", (standing.make_up(session),))
+
+
+def _lost(standing: Standing) -> Iterator[Hint]:
+    """A visit that fell out and can be made up."""
+    for session in standing.to_make_up[:1] if standing.books else ():
+        title = _("%(when)s fell out: %(state)s.") % {
+            "when": wording.short(session.starts_at, standing.course.site.zone),
+            "state": session.get_state_display().lower(),
+        }
+        yield Hint("calendar-plus", title, _counted(standing), "amber", (standing.make_up(session),))
+
+
+def _unconfirmed(standing: Standing) -> Iterator[Hint]:
+    """Visits so near that the patient should have said yes."""
     near = [one for one in standing.coming if one.state == SessionState.BOOKED and one.starts_at < standing.now + NEAR]
     if near:
-        dates = ", ".join(wording.short(session.starts_at, zone) for session in near)
+        dates = ", ".join(wording.short(session.starts_at, standing.course.site.zone) for session in near)
         yield Hint("check", _("Not confirmed yet: %(dates)s") % {"dates": dates}, _call(standing))
 
 
@@ -245,6 +255,6 @@ def asked_of(task: Mapping[str, Any] | None, standing: Standing) -> Asked | None
         rules=tuple(details.get("rules", ())),
         since=datetime.fromisoformat(task["since"]),
         by=str(entry.by) if entry and entry.by else "",
-        whom=(details.get("asked") or {}).get("name", ""),
+        whom=details.get("asked_name", ""),
         reason=details.get("reason", ""),
     )

@@ -264,7 +264,7 @@ def folded(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """The earlier visits of a long course, which are over and fold together, and those that are always shown."""
     if len(rows) <= WHOLE:
         return [], list(rows)
-    waiting = next((place for place, row in enumerate(rows) if not row.over or row.findings), len(rows))
+    waiting = next((place for place, row in enumerate(rows) if not row.over), len(rows))
     cut = min(waiting, len(rows) - SHOWN)
     return list(rows[:cut]), list(rows[cut:])
 

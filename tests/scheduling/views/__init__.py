@@ -11,6 +11,7 @@ from scheduling import booking
 from scheduling.models import Course
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, local, protocol
+from tests.pages import page
 
 PATTERN = (0, 3, 7, 10, 14, 17)
 
@@ -32,3 +33,9 @@ def book(clinic: Clinic, patient: Patient, days: Sequence[int] = PATTERN, chair:
         now=NOW,
         **more,
     ).course
+
+
+def told(response: Any, selector: str) -> list[str]:
+    """What the elements of the page's main part that match say."""
+    (main,) = page(response).all("main")
+    return [element.text for element in main.all(selector)]

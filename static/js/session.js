@@ -68,7 +68,7 @@ function watch() {
   function end() {
     if (dialog.open) dialog.close();
     if (over()) return;
-    const shown = notice.content.firstElementChild.cloneNode(true);
+    const shown = document.importNode(notice.content.firstElementChild, true);
     shown.dataset.session = "over";
     shown.querySelector("a").search = new URLSearchParams({ next: location.pathname + location.search });
     banner.append(shown);

@@ -149,7 +149,8 @@ def dates(request: HttpRequest, course_id: int) -> HttpResponse:
             for session in coming
         ]
         printed = wording.when(now, zone)
-    context = {"course": found, "patient": found.patient, "site": found.site, "rows": rows, "printed": printed}
+    # No site: browsers print a page's title, and the clinic's own name may say too much.
+    context = {"course": found, "patient": found.patient, "site": None, "rows": rows, "printed": printed}
     return render(request, "courses/dates.html", context)
 
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 
 from clinic.models import Chair, Closure, Site, Staff
 from scheduling import openings
@@ -116,7 +116,7 @@ def read(site: Site, dates: Sequence[date], *, actor: Staff, shifts: bool = Fals
     zone = site.zone
     facts = openings.read(site, dates, None if shifts else ())
     closures = _closures(site, dates)
-    visits = tuple(_visits(site, dates))
+    visits = tuple(_visits(site, Q(local_date__in=dates)))
     count = Counter(visit.date for visit in visits)
     usual = [day for day in dates if facts[day].opening or count[day]] or dates
     days = tuple(
@@ -170,10 +170,14 @@ _COLUMNS = (
 )
 
 
-def _visits(site: Site, dates: Sequence[date]) -> Iterator[Visit]:
-    """The live sessions of these dates, in two queries."""
-    sessions: QuerySet[Session] = Session.objects.filter(site=site, local_date__in=dates).live().in_order()
-    rows = list(sessions.values_list(*_COLUMNS))
+def visit(site: Site, session: int) -> Visit | None:
+    """One visit, wherever it is on the calendar; None when it does not keep its time any more. Two queries."""
+    return next(_visits(site, Q(pk=session)), None)
+
+
+def _visits(site: Site, which: Q) -> Iterator[Visit]:
+    """The live sessions that are meant, in order of time. Two queries."""
+    rows = list(Session.objects.filter(which, site=site).live().in_order().values_list(*_COLUMNS))
     courses = Session.objects.filter(course__in={row[1] for row in rows}, state__in=LIVE)
     planned = courses.values_list("course", "phase").annotate(Count("pk"))
     of = {(course, phase): count for course, phase, count in planned}

@@ -37,14 +37,14 @@ def visit_list(visits: Sequence[Visit], by: str, names: Mapping[int, str], *, ma
     `names` are of what the rows do not say: prescribers' initials, or chairs.
     """
     if not visits:
-        return SafeString("")
-    course, move = (reverse(name, args=[0]).removesuffix("0/") for name in ("course", "session-move"))
+        return SafeString("–")
+    course, move = (reverse(name, args=[0]) for name in ("course", "session-move"))  # once, not for each of hundreds
     rows = (
         (
-            f"{course}{visit.course}/",
+            course.replace("/0/", f"/{visit.course}/"),
             clock(visit),
             f"{visit.family}, {visit.first}",
-            format_html(' <a href="{}">{}</a>', f"{move}{visit.session}/", _("Move"))
+            format_html(' <a href="{}">{}</a>', move.replace("/0/", f"/{visit.session}/"), _("Move"))
             if may_move and visit.movable
             else "",
             ", ".join(_facts(visit, names[visit.prescriber if by == "chair" else visit.chair])),

@@ -20,7 +20,7 @@ from clinic.http import actor, page, site_of
 from clinic.models import Site, Staff
 from clinic.permissions import Verb, allowed
 from scheduling import moving, weeks
-from scheduling.models import Session, SessionState
+from scheduling.models import PhaseChoice, Session, SessionState
 from scheduling.templatetags.calendars import day_note
 from scheduling.templatetags.visits import STATES
 from scheduling.weeks import Column, Visit, Week
@@ -82,7 +82,10 @@ class Row(NamedTuple):
 
 @page(GET=Verb.SEE)
 def calendar(request: HttpRequest, day: date | None = None) -> HttpResponse:
-    """The week around a date, or the date alone (`?view=day`), by chair or by prescriber (`?by=prescriber`)."""
+    """The week around a date, or the date alone (`?view=day`), by chair or by prescriber (`?by=prescriber`).
+
+    `?move=` takes a visit along that is being moved to these dates.
+    """
     now, site = clock.now(), site_of(request)
     look = Look.of(request, day, now.astimezone(site.zone).date())
     week = weeks.read(site, look.dates, actor=actor(request), shifts=look.by == "prescriber")
@@ -99,7 +102,7 @@ def calendar(request: HttpRequest, day: date | None = None) -> HttpResponse:
         if look.by == "chair"
         else {chair.pk: chair.name for chair in week.chairs},
         "now": now,
-        "data": _data(week, look, now=now, may_move=allowed(actor(request), Verb.BOOK)),
+        "data": _data(week, look, now=now, may_move=allowed(actor(request), Verb.BOOK), moving=_moving(request, site)),
     }
     return render(request, "calendar.html", context)
 
@@ -107,9 +110,8 @@ def calendar(request: HttpRequest, day: date | None = None) -> HttpResponse:
 @page(GET=Verb.SEE)
 def version(request: HttpRequest, day: date) -> HttpResponse:
     """Just how often the week around a date has changed at a site (`?site=`): what open calendars compare."""
-    site = request.GET.get("site", "")
-    known = int(site) if site.isdecimal() and len(site) < 10 else 0
-    return JsonResponse({"version": weeks.version(known, weeks.week_of(day), actor=actor(request))})
+    site = _number(request.GET.get("site", ""))
+    return JsonResponse({"version": weeks.version(site, weeks.week_of(day), actor=actor(request))})
 
 
 @page(GET=Verb.BOOK)
@@ -121,14 +123,13 @@ def starts(request: HttpRequest, session_id: int, day: date) -> HttpResponse:
     found = Session.objects.select_related("course__site", "course__protocol", "course__patient")
     session = get_object_or_404(found, pk=session_id, site__staff=actor(request))
     dates = weeks.week_of(day)
-    whom = request.GET.get("prescriber", "")
     try:
         windows = moving.possible_starts(
             actor=actor(request),
             session=session,
             first=dates[0],
             last=dates[-1],
-            prescriber=int(whom) if whom.isdecimal() and len(whom) < 10 else None,
+            prescriber=_number(request.GET.get("prescriber", "")) or None,
             now=clock.now(),
         )
     except DomainError as error:
@@ -155,6 +156,10 @@ def _window(window: moving.Window, site: Site) -> Iterator[list[Any]]:
         at = following
 
 
+def _head(day: date) -> list[str]:
+    return [day.isoformat(), date_format(day, "D j M")]
+
+
 def initials(staff: Staff) -> str:
     """How a prescriber is named where there is little room: "LB"."""
     return f"{staff.first_name[:1]}{staff.last_name[:1]}".upper() or staff.username[:2].upper()
@@ -175,13 +180,43 @@ def _rows(week: Week, by: str) -> Iterator[Row]:
         yield Row(name, cells)
 
 
-def _data(week: Week, look: Look, *, now: datetime, may_move: bool) -> dict[str, Any]:
+def _number(text: str) -> int:
+    """An id in an address; 0, which nothing has, for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _moving(request: HttpRequest, site: Site) -> Visit | None:
+    session = _number(request.GET.get("move", ""))
+    return weeks.visit(site, session) if session else None
+
+
+def _data(week: Week, look: Look, *, now: datetime, may_move: bool, moving: Visit | None) -> dict[str, Any]:
     """What the page's script draws: lists instead of objects, and numbers that point into them, for there are many."""
     chairs = {chair.pk: place for place, chair in enumerate(week.chairs)}
     prescribers = {staff.pk: place for place, staff in enumerate(week.prescribers)}
     days = {column.date: place for place, column in enumerate(week.days)}
-    shapes = list(dict.fromkeys(visit.shape for visit in week.visits))
+    known = [*week.visits, moving] if moving else week.visits
+    shapes = list(dict.fromkeys(visit.shape for visit in known))
     states = list(SessionState)
+
+    def row(visit: Visit) -> list[Any]:
+        return [
+            visit.session,
+            visit.course,
+            chairs.get(visit.chair, 0),
+            prescribers.get(visit.prescriber, 0),
+            days.get(visit.date, -1),
+            visit.start,
+            visit.end,
+            shapes.index(visit.shape),
+            states.index(visit.state),
+            visit.number,
+            visit.of if visit.phase == PhaseChoice.INITIAL else 0,
+            visit.family,
+            visit.first,
+            int(visit.needs_replan),
+        ]
+
     return {
         "view": look.view,
         "by": look.by,
@@ -192,33 +227,14 @@ def _data(week: Week, look: Look, *, now: datetime, may_move: bool) -> dict[str,
         "mayMove": may_move,
         "hours": week.hours,
         "step": week.site.start_step,
-        "days": [
-            [column.date.isoformat(), date_format(column.date, "D j M"), day_note(column, look.today)]
-            for column in week.days
-        ],
+        "days": [[*_head(column.date), day_note(column, look.today)] for column in week.days],
         "chairs": [[chair.pk, chair.name] for chair in week.chairs],
         "prescribers": [[staff.pk, staff.short_name, initials(staff)] for staff in week.prescribers],
         "shapes": shapes,
         "states": [[state, state.label, STATES[state][0]] for state in states],
-        "visits": [
-            [
-                visit.session,
-                visit.course,
-                chairs[visit.chair],
-                prescribers[visit.prescriber],
-                days[visit.date],
-                visit.start,
-                visit.end,
-                shapes.index(visit.shape),
-                states.index(visit.state),
-                visit.number,
-                visit.of if visit.phase == "initial" else 0,
-                visit.family,
-                visit.first,
-                int(visit.needs_replan),
-            ]
-            for visit in week.visits
-        ],
+        "visits": [row(visit) for visit in week.visits],
+        "moving": row(moving) if moving else None,
+        "elsewhere": _head(moving.date) if moving else None,
         "off": [
             [
                 days[gap.date],

@@ -18,7 +18,8 @@
   let data;
   let visits; // by the id of their session
   let calendar;
-  let overlay;
+  let under; // lies between the rows and the visits: where it may go, the line of now
+  let over; // lies above the visits: where it would be
   let loaded; // when the data came, by the browser's own count of time
   let move = null; // what is being moved, see aim()
 
@@ -28,14 +29,14 @@
     data = JSON.parse(from.textContent);
     loaded = performance.now();
     visits = new Map();
-    for (const row of data.visits) {
+    for (const row of data.moving ? [...data.visits, data.moving] : data.visits) {
       const [session, course, chair, prescriber, day, start, end, shape, state, number, of, family, first, needsTime] = row;
       const visit = { session, course, chair, prescriber, day, start, end, number, of, family, first, needsTime };
       visit.shape = data.shapes[shape];
       [visit.state, visit.stateLabel, visit.icon] = data.states[state];
       visit.open = ["held", "booked", "confirmed"].includes(visit.state);
       visit.movable = data.mayMove && visit.open;
-      visits.set(session, visit);
+      if (!visits.has(session)) visits.set(session, visit);
     }
   }
 
@@ -44,7 +45,8 @@
   const rowOf = (visit) => (byChair() ? visit.chair : visit.prescriber);
   const clock = (minutes) =>
     `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
-  const when = (day, start) => `${data.days[day][1]} ${clock(start)}`;
+  // A visit that was brought along from other dates has no day here (-1).
+  const when = (day, start) => `${(data.days[day] ?? data.elsewhere)[1]} ${clock(start)}`;
   const fill = (pattern, values) => pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const stamp = (day, minutes) => new Date(Date.parse(data.days[day][0]) + minutes * 60000).toISOString().slice(0, 19);
   const ordinal = (visit) => fill(visit.of ? text.visitOf : text.visit, visit);
@@ -99,13 +101,20 @@
   function content(visit) {
     const beside = byChair() ? data.prescribers[visit.prescriber][2] : data.chairs[visit.chair][1];
     const sign = visit.late ? "clock-exclamation" : visit.needsTime ? "arrows-exchange" : visit.icon;
-    const link = make("a", { class: "card", href: text.course.replace("/0/", `/${visit.course}/`), draggable: "false", title: label(visit), "aria-label": label(visit), "data-session": visit.session, tabindex: "-1" },
+    const link = make("a", { class: "card", href: text.course.replace("/0/", `/${visit.course}/`), draggable: "false", title: label(visit), "data-session": visit.session, tabindex: "-1" },
+      make("span", { class: "hidden" }, label(visit)),
       bar(visit),
-      make("span", { class: "at" }, icon(sign), clock(visit.start)),
-      make("span", { class: "name" }, visit.family),
-      make("span", { class: "foot" }, make("span", { class: "ellipsis" }, beside), make("span", { class: "number" }, visit.of ? `${visit.number}/${visit.of}` : `${visit.number}`)),
+      make("span", { class: "at", "aria-hidden": "true" }, icon(sign), clock(visit.start)),
+      make("span", { class: "name", "aria-hidden": "true" }, ...lines(visit.family)),
+      make("span", { class: "foot", "aria-hidden": "true" }, make("span", { class: "ellipsis" }, beside), make("span", { class: "number" }, visit.of ? `${visit.number}/${visit.of}` : `${visit.number}`)),
     );
     return { domNodes: [link] };
+  }
+
+  // A long name on two lines, parted where it may be; what is too long even so ends in dots.
+  function lines(name) {
+    const [, first, second] = /^(.{2,}?[-\s])(.+)$/.exec(name) ?? [null, name];
+    return [first, second].filter(Boolean).map((part) => make("span", {}, part));
   }
 
   function classes(visit) {
@@ -118,8 +127,6 @@
     if (visit.state === "held") found.push("held");
     if (visit.late) found.push("late");
     if (visit.needsTime) found.push("needs-time");
-    if (move?.visit.session === visit.session && move.spot) found.push("was-here");
-    else if (move?.visit.course === visit.course) found.push("kin");
     return found;
   }
 
@@ -134,7 +141,7 @@
       classNames: ["off"],
       title: chair === -1 ? "" : reason,
     }));
-    return off.concat([...visits.values()].map((visit) => ({
+    return off.concat([...visits.values()].filter(({ day }) => day >= 0).map((visit) => ({
       id: String(visit.session),
       resourceId: String(rows()[rowOf(visit)][0]),
       start: stamp(visit.day, visit.start),
@@ -155,9 +162,11 @@
   }
 
   // All rows are seen at once where there is room for it.
-  function rowHeight() {
-    const room = window.innerHeight - drawn.getBoundingClientRect().top - window.scrollY - 46 - 44;
-    return Math.round(Math.min(94, Math.max(58, room / rows().length)));
+  function level() {
+    const room = window.innerHeight - drawn.getBoundingClientRect().top - window.scrollY - 46 - 50;
+    const height = Math.round(Math.min(94, Math.max(68, room / rows().length)));
+    drawn.style.setProperty("--row", `${height}px`);
+    drawn.classList.toggle("low", height < 84 || !byChair());
   }
 
   function options() {
@@ -211,11 +220,13 @@
 
   // The library draws anew what has changed; what it says about itself is no table, so its roles go.
   function updated() {
-    for (const element of drawn.querySelectorAll("[role=row], [role=rowgroup], [role=cell], [role=rowheader], [role=columnheader], aside")) {
+    for (const element of drawn.querySelectorAll("[role=table], [role=row], [role=rowgroup], [role=cell], [role=rowheader], [role=columnheader], aside")) {
       element.setAttribute("role", "presentation");
+      element.removeAttribute("aria-colindex");
     }
     for (const element of drawn.querySelectorAll("time[aria-label]")) element.removeAttribute("aria-label");
     stop();
+    mark();
     place();
   }
 
@@ -230,9 +241,9 @@
 
   const hourScale = () => Number.parseFloat(drawn.querySelector(".ec-main").style.getPropertyValue("--ec-slot-width"));
 
-  function put(element, { left, top, width, height }) {
+  function put(layer, element, { left, top, width, height }) {
     Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
-    overlay.append(element);
+    layer.append(element);
     return element;
   }
 
@@ -240,32 +251,58 @@
   function place() {
     const held = drawn.querySelector(".ec-body");
     if (!held) return;
-    overlay ??= make("div", { class: "overlay" });
-    held.prepend(overlay);
-    overlay.replaceChildren();
+    under ??= make("div", { class: "overlay" });
+    over ??= make("div", { class: "overlay over" });
+    held.append(under, over);
+    under.replaceChildren();
+    over.replaceChildren();
     const { date, minute } = now();
     const today = data.days.findIndex(([day]) => day === date);
-    for (const head of drawn.querySelectorAll(".ec-col-head, .ec-slots")) head.classList.remove("is-today");
-    if (today >= 0) {
-      for (const kind of [".ec-col-head", ".ec-slots"]) drawn.querySelectorAll(kind)[today]?.classList.add("is-today");
-      if (data.hours[0] <= minute && minute < data.hours[1]) {
-        const { left } = box(today, 0, minute, minute);
-        put(make("div", { class: "now" }), { left, top: 0, width: 2, height: held.offsetHeight });
-      }
+    for (const kind of [".ec-col-head", ".ec-slots"]) {
+      for (const [day, head] of drawn.querySelectorAll(kind).entries()) head.classList.toggle("is-today", day === today);
+    }
+    if (today >= 0 && data.hours[0] <= minute && minute < data.hours[1]) {
+      const { left } = box(today, 0, minute, minute);
+      put(under, make("div", { class: "now" }), { left, top: 0, width: 2, height: held.offsetHeight });
     }
     if (!move) return;
-    for (const one of move.windows ?? []) {
-      const length = move.visit.end - move.visit.start;
+    const length = move.visit.end - move.visit.start;
+    for (const one of runs(move.windows ?? [])) {
       const mark = make("div", { class: one.override ? "mark override" : "mark fits" });
       if (one.override) mark.append(icon("signature"));
-      put(mark, box(one.day, one.row, one.first, one.last + length));
+      put(under, mark, box(one.day, one.row, one.first, one.last + length));
     }
-    if (move.spot) {
-      const { day, row, start } = move.spot;
-      move.ghost = put(make("div", { class: `ghost ${verdict(move.spot)}` }, ...content({ ...move.visit, day, start }).domNodes), box(day, row, start, start + move.visit.end - move.visit.start));
-      move.ghost.inert = true;
-      move.ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (!move.spot) return;
+    const { day, row, start } = move.spot;
+    const target = box(day, row, start, start + length);
+    if (!same(move.spot, origin(move.visit)) && move.visit.day >= 0) over.append(trail(box(move.visit.day, rowOf(move.visit), move.visit.start, move.visit.end), target));
+    const shown = { ...move.visit, start, late: false };
+    move.ghost = put(over, make("div", { class: `ghost ${verdict(move.spot)}`, "aria-hidden": "true" }, ...content(shown).domNodes), target);
+    move.ghost.inert = true;
+    move.ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  // Windows that follow each other without a gap are one mark, whoever the prescriber is.
+  function runs(windows) {
+    const found = [];
+    const ordered = [...windows].sort((one, other) => one.override - other.override || one.day - other.day || one.row - other.row || one.first - other.first);
+    for (const one of ordered) {
+      const last = found.at(-1);
+      const follows = last && ["override", "day", "row"].every((name) => last[name] === one[name]) && one.first <= last.last + one.step;
+      if (follows) last.last = Math.max(last.last, one.last);
+      else found.push({ ...one });
     }
+    return found;
+  }
+
+  // A dashed line from where it was to where it would be.
+  function trail(from, to) {
+    const right = to.left > from.left;
+    const x1 = right ? from.left + from.width : from.left;
+    const x2 = right ? to.left : to.left + to.width;
+    const [y1, y2] = [from.top + from.height / 2, to.top + to.height / 2];
+    const bend = (x1 + x2) / 2;
+    return make("svg", { class: "trail", width: "100%", height: "100%" }, make("path", { d: `M${x1} ${y1}C${bend} ${y1} ${bend} ${y2} ${x2} ${y2}` }));
   }
 
   // One visit is reached by Tab, the others from there by the arrows.
@@ -280,15 +317,18 @@
 
   // ------------------------------------------------------------------------------------------------------ moving
 
+  const origin = (visit) => ({ day: visit.day, row: rowOf(visit), start: visit.start });
+  const same = (one, other) => one.day === other.day && one.row === other.row && one.start === other.start;
+
   // move: visit; windows (null until they are known); ready (a promise of them); spot {day, row, start} or null.
-  function aim(visit, { dragged = false } = {}) {
-    move = { visit, windows: null, spot: dragged ? null : { day: visit.day, row: rowOf(visit), start: visit.start }, dragged };
+  function aim(visit, { dragged = false, spot = origin(visit) } = {}) {
+    move = { visit, windows: null, spot: dragged ? null : spot, dragged };
     const mine = move;
     move.ready = ask(visit).then((windows) => {
       if (move !== mine) return;
       move.windows = windows;
       place();
-      tell(move.spot ?? { day: visit.day, row: rowOf(visit), start: visit.start }, !dragged);
+      tell(move.spot ?? origin(visit), !dragged);
     }).catch((error) => {
       if (move !== mine) return;
       say(error.message || text.lost);
@@ -297,7 +337,7 @@
     });
     pill.hidden = false;
     root.classList.add("aiming");
-    tell({ day: visit.day, row: rowOf(visit), start: visit.start }, false);
+    tell(origin(visit), false);
     mark();
     place();
   }
@@ -339,7 +379,7 @@
 
   function tell(spot, aloud = true) {
     const values = { when: when(spot.day, spot.start), row: rows()[spot.row][1] };
-    const here = spot.day === move.visit.day && spot.row === rowOf(move.visit) && spot.start === move.visit.start;
+    const here = same(spot, origin(move.visit));
     const state = here ? "here" : verdict(spot);
     const words = here || state === "asking"
       ? fill(text.moving, { name: `${move.visit.family}, ${move.visit.first}`, visit: ordinal(move.visit), when: when(spot.day, spot.start) })
@@ -359,7 +399,9 @@
       const visit = visits.get(Number(link.dataset.session));
       const block = link.closest(".ec-event");
       if (!visit) continue;
-      block.classList.toggle("was-here", Boolean(move?.spot) && move.visit.session === visit.session);
+      const left = Boolean(move?.spot) && move.visit.session === visit.session && !same(move.spot, origin(visit));
+      block.classList.toggle("was-here", left);
+      link.querySelector(".name").replaceChildren(...(left ? [text.wasHere] : lines(visit.family)));
       block.classList.toggle("kin", Boolean(move) && move.visit.course === visit.course && move.visit.session !== visit.session);
     }
   }
@@ -371,7 +413,9 @@
     const iso = new Date(Math.floor(at / 1440) * 86400000).toISOString().slice(0, 10);
     const day = data.days.findIndex(([date]) => date === iso);
     const row = rows().findIndex(([id]) => String(id) === String(info.newResource?.id ?? rows()[rowOf(visit)][0]));
-    return day < 0 || row < 0 ? null : { day, row, start: Math.round((at % 1440) / data.step) * data.step };
+    const latest = Math.floor((data.hours[1] - visit.end + visit.start) / data.step) * data.step;
+    const start = Math.min(latest, Math.max(data.hours[0], Math.round((at % 1440) / data.step) * data.step));
+    return day < 0 || row < 0 ? null : { day, row, start };
   }
 
   function dragged(info) {
@@ -379,6 +423,8 @@
     if (spot) {
       tell(spot, false);
       drawn.dataset.aim = pill.dataset.state;
+      const at = drawn.querySelector(".ec-preview .at");
+      if (at) at.lastChild.textContent = clock(spot.start);
     }
     return true;
   }
@@ -387,8 +433,7 @@
     info.revert();
     delete drawn.dataset.aim;
     const spot = move && landing(info);
-    if (!spot) return leave();
-    if (spot.day === move.visit.day && spot.row === rowOf(move.visit) && spot.start === move.visit.start) return leave();
+    if (!spot || same(spot, origin(move.visit))) return leave();
     move.spot = spot;
     mark();
     place();
@@ -406,20 +451,49 @@
     else spot.start += ahead * data.step;
     if (spot.start + length > until && spot.day < last) Object.assign(spot, { day: spot.day + 1, start: from });
     if (spot.start < from && spot.day > 0) Object.assign(spot, { day: spot.day - 1, start: Math.floor((until - length) / data.step) * data.step });
-    if (spot.row < 0 || spot.row >= rows().length || spot.day < 0 || spot.day > last || spot.start < from || spot.start + length > until) {
+    if (spot.row < 0 || spot.row >= rows().length) {
       say(text.edge);
       return;
     }
+    if (spot.day < 0 || spot.start < from) return along(document.querySelector("a[rel=prev]").href);
+    if (spot.day > last || spot.start + length > until) return along(document.querySelector("a[rel=next]").href);
     move.spot = spot;
     mark();
     place();
     tell(spot);
   }
 
+  // To other dates, with what is being moved.
+  function along(address) {
+    const url = new URL(address);
+    url.searchParams.set("move", move.visit.session);
+    location.assign(url);
+  }
+
+  function arrive() {
+    const visit = data.moving && visits.get(data.moving[0]);
+    if (!visit?.movable) return;
+    const came = data.elsewhere[0] > data.days[0][0];
+    const spot = { day: visit.day < 0 ? (came ? data.days.length - 1 : 0) : visit.day, row: rowOf(visit), start: Math.round(visit.start / data.step) * data.step };
+    aim(visit, { spot });
+    drawn.tabIndex = -1;
+    (linkOf(visit.session) ?? drawn).focus();
+  }
+
+  function here() {
+    const url = new URL(location.href);
+    url.searchParams.delete("move");
+    return url.pathname + url.search;
+  }
+
   // ---------------------------------------------------------------------------------------------------- the panel
 
   async function look() {
     if (!move?.spot) return;
+    if (same(move.spot, origin(move.visit))) {
+      leave();
+      return;
+    }
     const mine = move;
     await move.ready;
     if (move !== mine) return;
@@ -427,7 +501,7 @@
     const found = windowAt(spot);
     const values = {
       csrfmiddlewaretoken: document.querySelector("[name=csrfmiddlewaretoken]").value,
-      back: location.pathname + location.search,
+      back: here(),
     };
     const chair = byChair() ? data.chairs[spot.row][0] : data.chairs[visit.chair][0];
     const prescriber = byChair() ? data.prescribers[visit.prescriber][0] : data.prescribers[spot.row][0];
@@ -445,7 +519,9 @@
     if (!body.firstElementChild) body.replaceChildren(make("p", { class: "notice red", tabindex: "-1", autofocus: "" }, text.lost));
     if (!panel.open) panel.showModal();
     beside();
-    (body.querySelector("[autofocus]") ?? body.querySelector("h2, h3, [tabindex]") ?? panel).focus();
+    const first = body.querySelector("[autofocus]") ?? body.querySelector("h2") ?? body;
+    if (!first.hasAttribute("tabindex")) first.tabIndex = -1;
+    first.focus();
   }
 
   // Next to where it would go, on the side that has room.
@@ -469,17 +545,37 @@
     mark();
     place();
     if (!had) return;
+    if (location.search.includes("move=")) history.replaceState(null, "", here());
     say(said);
     const link = linkOf(session);
     if (link) stop(link).focus({ focusVisible: !had.dragged });
     if (stale) refresh();
   }
 
-  panel.addEventListener("close", () => leave());
+  // Escape leaves everything as it was; "Another time" goes on from where the visit has been put.
+  let further = false;
+  panel.addEventListener("close", () => {
+    if (!further || !move) {
+      leave();
+      return;
+    }
+    further = false;
+    move.dragged = false;
+    body.replaceChildren();
+    (linkOf(move.visit.session) ?? drawn).focus();
+    tell(move.spot);
+  });
   panel.addEventListener("click", (event) => {
     if (!event.target.closest("[data-look-close]")) return;
     event.preventDefault();
+    further = true;
     panel.close();
+  });
+  document.querySelector(".head").addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!move || !link || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    along(link.href);
   });
   pill.querySelector("button").addEventListener("click", () => leave());
   body.addEventListener("htmx:afterSettle", () => move && panel.open && beside());
@@ -538,7 +634,7 @@
       return;
     }
     stale = false;
-    const answer = await fetch(location.href, { headers: { "X-Background": "1" } });
+    const answer = await fetch(here(), { headers: { "X-Background": "1" } });
     if (!answer.ok || move) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("calendar-data");
@@ -584,9 +680,9 @@
 
   function draw() {
     if (calendar) EventCalendar.destroy(calendar);
-    drawn.style.setProperty("--row", `${rowHeight()}px`);
+    level();
     drawn.classList.toggle("by-prescriber", !byChair());
-    overlay = undefined;
+    under = over = undefined;
     calendar = EventCalendar.create(drawn, options());
     root.classList.add("has-drawing");
   }
@@ -594,13 +690,15 @@
   function fit() {
     if (wide.matches && !calendar) draw();
     if (!calendar || !wide.matches) return;
-    drawn.style.setProperty("--row", `${rowHeight()}px`);
+    level();
     calendar.setOption("slotWidth", hourWidth());
     requestAnimationFrame(place);
   }
 
   take(document.getElementById("calendar-data"));
   fit();
+  // Only then has the browser looked for what wants the focus first.
+  window.addEventListener("load", () => setTimeout(() => calendar && arrive()));
   window.addEventListener("resize", fit);
   setInterval(minute, 30000);
   setTimeout(poll, POLL);

@@ -12,9 +12,14 @@ class DateConverter:
 
     def to_python(self, value: str) -> date:
         day = date.fromisoformat(value)
-        if not 1900 <= day.year < 2200:
+        if not self.reaches(day):
             raise ValueError("outside the years that the database takes")
         return day
+
+    @staticmethod
+    def reaches(day: date) -> bool:
+        """Whether the date has an address."""
+        return 1900 <= day.year < 2200
 
     def to_url(self, value: date) -> str:
         return value.isoformat()

@@ -11,11 +11,15 @@ from django.utils.cache import patch_vary_headers
 
 from clinic.models import Staff
 
+#: Addresses that answer with numbers, to every open page every few seconds: nobody is looked up for a language.
+WORDLESS = "/version/"
+
 
 def language_of(request: HttpRequest) -> str:
     """The language of the answer. One rule for pages and for the interface: whoever has signed in and chosen a language
     reads it; everybody else, programs with a token among them, what `Accept-Language` says, and English otherwise."""
-    chosen = request.user.language if isinstance(request.user, Staff) else ""
+    asks_for_words = not request.path_info.endswith(WORDLESS)
+    chosen = request.user.language if asks_for_words and isinstance(request.user, Staff) else ""
     return chosen or translation.get_language_from_request(request)
 
 

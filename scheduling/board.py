@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session as StoredSession
 from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
 from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
+from patients.models import Task
 from scheduling import openings
 from scheduling.models import FREED, Day, Session, SessionState
 from scheduling.openings import Booked, DayFacts
@@ -153,6 +157,31 @@ def board(today: SiteDay, *, now: datetime) -> Board:
         never_open=not hours,
         next_open=_next_open(site, day, hours, closures),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What an open page compares with what it shows: the version of a date, and how many tasks wait."""
+
+    version: int
+    tasks: int
+
+
+def pulse(*, key: str, site: int, day: date, now: datetime) -> Pulse | None:
+    """The pulse of a date, for whoever is signed in by the session of this key; None for anybody else. One query.
+
+    `now` is the machine's clock, by which sessions end. That the person may still see is judged where the page is read.
+    """
+    version = Day.objects.filter(site=site, date=day).values("version")
+    waiting = Task.objects.filter(done_at=None).order_by().values("done_at").annotate(count=Count("pk")).values("count")
+    found = (
+        StoredSession.objects.filter(session_key=key, expire_date__gt=now)
+        .values_list("session_data", Coalesce(Subquery(version), 0), Coalesce(Subquery(waiting), 0))
+        .first()
+    )
+    if found is None or SESSION_KEY not in SessionStore().decode(found[0]):
+        return None
+    return Pulse(found[1], found[2])
 
 
 #: What is due about a visit in each of the states in which something is.

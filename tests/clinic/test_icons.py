@@ -11,6 +11,7 @@ from django.conf import settings
 
 from clinic.local.icons import NAMES, sprite
 from scheduling.templatetags import visits, worklists
+from scheduling.views import day_sheet
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
@@ -26,7 +27,7 @@ def test_every_icon_that_a_page_names_is_drawn_and_no_other() -> None:
         visits.LEVELS,
         worklists.LOOKS,
     ]
-    named |= {look[0] for looks in told for look in looks.values()} | {"spray"}
+    named |= {look[0] for looks in told for look in looks.values()} | day_sheet.ICONS
 
     assert set(NAMES) == named
     assert len(NAMES) == len(set(NAMES))

@@ -2,85 +2,343 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
+from typing import Any
+
 import pytest
 import time_machine
+from django.contrib.sessions.models import Session as StoredSession
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from patients.models import Patient
-from scheduling.models import Course, SessionState
+from clinic.models import OpeningHours, Role, Shift
+from patients import worklist
+from patients.models import Patient, TaskKind
+from scheduling.models import Course, Day, Session, SessionState
 from tests.factories import (
     MONDAY,
+    NOW,
     Clinic,
     ClosureFactory,
     CourseFactory,
     PatientFactory,
     SessionFactory,
+    ShiftFactory,
     SiteFactory,
     StaffFactory,
     local,
     make_clinic,
 )
-from tests.pages import page, says, signed_in
+from tests.pages import Element, page, says, signed_in
 from tests.scheduling.views import book
+
+BACKGROUND = {"X-Background": "1"}
+
+
+def visit(clinic: Clinic, clock: str = "09:00", chair: int = 0, name: str = "Ng, Li", **more: Any) -> Session:
+    """A visit on MONDAY with the first prescriber."""
+    last, first = name.split(", ")
+    patient = PatientFactory.create(last_name=last, first_name=first, phone="+1 555 010 1200")
+    return SessionFactory.create(
+        course=CourseFactory.create(site=clinic.site, patient=patient),
+        chair=clinic.chairs[chair],
+        prescriber=clinic.prescriber,
+        starts_at=local(MONDAY, clock),
+        **more,
+    )
+
+
+def seen(clinic: Clinic, clock: str, path: str = "/") -> Element:
+    """The board as the desk sees it on MONDAY at that time."""
+    with time_machine.travel(local(MONDAY, clock), tick=False):
+        return page(signed_in(clinic.desk).get(path))
+
+
+def texts(shown: Element, selector: str) -> list[str]:
+    return [element.text for element in shown.all(selector)]
 
 
 def test_each_chair_lists_its_visits_in_order_of_time(desk: Client, clinic: Clinic, course: Course) -> None:
     late = PatientFactory.create(last_name="Asante", first_name="Kwame")
     book(clinic, late, days=(0, 3, 7, 10), chair=1)
-    SessionFactory.create(
-        course=CourseFactory.create(site=clinic.site, patient=PatientFactory.create(last_name="Ng", first_name="Li")),
-        chair=clinic.chairs[0],
-        prescriber=clinic.prescriber,
-        starts_at=local(MONDAY, "13:00"),
-        state=SessionState.CONFIRMED,
-    )
+    visit(clinic, "13:00", state=SessionState.CONFIRMED)
     shown = page(desk.get("/"))
     doctor = clinic.prescriber.short_name
 
-    assert [chair.all("h2")[0].text for chair in shown.all("section.panel")] == [c.name for c in clinic.chairs]
-    assert [visit.text for visit in shown.all("section.panel")[0].all("li.visit")] == [
-        f"09:00 12:20 Vance, Eleanor Booked Dose 09:30–10:10 Home from 12:10 {doctor} visit 1",
-        f"13:00 16:20 Ng, Li Confirmed Dose 13:30–14:10 Home from 16:10 {doctor} visit 1",
+    chairs = shown.all("section.chair")
+    assert [chair.all("h2")[0].text for chair in chairs] == [c.name for c in clinic.chairs]
+    assert texts(chairs[0], "li.visit") == [
+        f"09:00–12:20 Vance, Eleanor Dose 09:30–10:10 Booked Home from 12:10 {doctor} · 1 of 6",
+        f"13:00–16:20 Ng, Li Dose 13:30–14:10 Confirmed Home from 16:10 {doctor} · 1 of 1",
     ]
-    assert [visit.text for visit in shown.all("section.panel")[1].all("li.visit")] == [
-        f"09:00 12:20 Asante, Kwame Booked Dose 09:30–10:10 Home from 12:10 {doctor} visit 1"
+    assert texts(chairs[1], "li.visit") == [
+        f"09:00–12:20 Asante, Kwame Dose 09:30–10:10 Booked Home from 12:10 {doctor} · 1 of 4"
     ]
-    assert shown.all("section.panel")[2].text == "Chair 3 0 visits Nothing is booked in this chair."
+    assert texts(chairs[1], "li.free") == ["Free 08:00–09:00 Shorter than a visit of 3 h 20 min", "Free 12:20–18:00"]
+    assert texts(chairs[2], "li") == ["Free 08:00–18:00"]
 
 
 def test_a_visit_leads_to_its_course_and_is_drawn_to_scale(desk: Client, course: Course) -> None:
-    (visit,) = page(desk.get("/")).all("li.visit")
+    """The hours from 8 to 18 are drawn from row 0 on, each row five minutes high."""
+    (block,) = page(desk.get("/")).all("li.visit")
 
-    assert visit.all("a")[0].attributes["href"] == f"/courses/{course.pk}/"
-    assert [(part.attributes["x"], part.attributes["width"]) for part in visit.all("rect")] == [
-        ("0", "29"),
-        ("30", "39"),
-        ("70", "119"),
-        ("190", "9"),
+    assert block.all("a")[0].attributes["href"] == f"/courses/{course.pk}/"
+    assert block.attributes["class"] == "visit booked y12 h40"
+    assert [part.attributes["class"] for part in block.all("span.part")] == [
+        "part prepare h6",
+        "part give h8",
+        "part monitor h24",
+        "part turn-over h2",
     ]
+
+
+def test_a_short_day_is_drawn_with_half_an_hour_around_it(desk: Client, clinic: Clinic, course: Course) -> None:
+    OpeningHours.objects.filter(site=clinic.site).update(closes="17:00")
+    shown = page(desk.get("/"))
+
+    assert texts(shown, "ul.shuts") == ["Closed until 08:00 Closed from 17:00"]
+    assert [shut.attributes["class"] for shut in shown.all("ul.shuts")[0].all("li")] == ["shut y0 h6", "shut y114 h6"]
+    assert shown.all("li.visit")[0].attributes["class"] == "visit booked y18 h40"
+
+
+def test_a_phase_too_short_for_a_line_leaves_its_words_to_the_next(desk: Client, clinic: Clinic) -> None:
+    """Esketamine is given in ten minutes."""
+    spray = CourseFactory.create(site=clinic.site)
+    SessionFactory.create(
+        course=spray,
+        chair=clinic.chairs[0],
+        prescriber=clinic.prescriber,
+        dose_starts_at=local(MONDAY, "09:20"),
+        dose_ends_at=local(MONDAY, "09:30"),
+    )
+    parts = page(desk.get("/")).all("span.part")
+
+    assert [part.attributes["class"] for part in parts] == [
+        "part prepare h4",
+        "part give h2",
+        "part monitor h32",
+        "part turn-over h2",
+    ]
+    assert [bool(part.all("span.dose")) for part in parts] == [False, False, True, False]
 
 
 def test_a_held_visit_says_until_when(desk: Client, clinic: Clinic, patient: Patient) -> None:
     book(clinic, patient, hold=True)
 
-    assert says(desk.get("/"), ".tag") == ["Today", "Held until Tue 2 Feb 07:00"]
+    assert says(desk.get("/"), "span.state") == ["Held until Tue 2 Feb 07:00"]
 
 
-def test_who_has_not_come_is_late(clinic: Clinic, course: Course) -> None:
-    with time_machine.travel(local(MONDAY, "09:12"), tick=False):
-        assert says(signed_in(clinic.desk).get("/"), ".tag") == ["Today", "Late 12 min", "Booked"]
+@pytest.mark.parametrize(
+    ("state", "clock", "word", "looks"),
+    [
+        (SessionState.BOOKED, "08:00", "Booked", "booked"),
+        (SessionState.CONFIRMED, "08:00", "Confirmed", "confirmed"),
+        (SessionState.BOOKED, "09:12", "Booked", "booked late"),
+        (SessionState.CHECKED_IN, "09:12", "Checked in", "checked-in under-way"),
+        (SessionState.GIVING, "09:57", "Giving 27/40", "giving under-way"),
+        (SessionState.GIVING, "10:12", "Giving 42/40", "giving under-way overdue"),
+        (SessionState.MONITORING, "11:42", "Monitoring 1:32", "monitoring under-way"),
+        (SessionState.MONITORING, "12:44", "Monitoring 2:34", "monitoring under-way overdue"),
+        (SessionState.READY, "12:12", "Ready", "ready under-way"),
+        (SessionState.DISCHARGED, "12:12", "Discharged", "discharged past"),
+        (SessionState.LEFT_EARLY, "11:00", "Left early", "left-early past"),
+    ],
+)
+def test_a_state_is_a_word_and_a_look(
+    state: SessionState, clock: str, word: str, looks: str, clinic: Clinic, at_now: None
+) -> None:
+    visit(clinic, state=state)
+    shown = seen(clinic, clock)
+
+    assert texts(shown, "span.state") == [word]
+    assert shown.all("li.visit")[0].attributes["class"] == f"visit {looks} y12 h40"
 
 
-def test_other_days_are_a_step_or_a_date_away(desk: Client, course: Course) -> None:
+def test_who_has_not_come_stands_first_with_what_can_be_done(clinic: Clinic) -> None:
+    visit(clinic, name="Asante, Kwame")
+    visit(clinic, "13:30", name="Raman, Priya")
+    shown = seen(clinic, "09:12")
+
+    assert texts(shown, "span.alert") == ["Late 12 min"]
+    assert texts(shown, "section.now-panel") == [
+        "Now · 1 09:00 Chair 1 Not arrived, 12 min late Asante, Kwame Can start until 10:10. +1 555 010 1200 Not coming"
+    ]
+    assert shown.all("[href=tel:+15550101200]") != []
+    assert texts(shown, "p.counts") == ["2 visits · 1 late"]
+
+
+def test_who_cannot_start_any_more_needs_a_new_time(clinic: Clinic) -> None:
+    visit(clinic, "14:40")
+
+    assert texts(seen(clinic, "14:50"), "p.note") == ["Too late to start today: the visit needs a new time."]
+
+
+def test_who_rang_to_come_later_says_when(clinic: Clinic) -> None:
+    visit(clinic, expected_at=local(MONDAY, "09:30"))
+    shown = seen(clinic, "09:12")
+
+    assert texts(shown, "span.alert") == ["Late 12 min", "Comes at 09:30"]
+    assert texts(shown, "p.note") == ["Rang: comes at 09:30.", "Can start until 14:40."]
+
+
+def test_the_worst_stands_first_and_then_the_hour_ahead(clinic: Clinic) -> None:
+    visit(clinic, "08:00", 0, "Late, Lou")
+    visit(clinic, "08:00", 1, "Over, Otis", state=SessionState.GIVING)
+    visit(clinic, "09:00", 2, "Given, Gil", state=SessionState.GIVING)
+    visit(clinic, "09:40", 3, "Coming, Cleo", state=SessionState.CONFIRMED)
+    visit(clinic, "14:00", 4, "After, Ann")
+    shown = seen(clinic, "09:35")
+
+    told = [(texts(item, "p.title")[0], item.all("a")[0].text) for item in shown.all("li.item")]
+    assert told == [
+        ("End of dose, 25 min overdue", "Over, Otis"),
+        ("Not arrived, 1 h 35 min late", "Late, Lou"),
+        ("Arrival, confirmed", "Coming, Cleo"),
+        ("Dose ends", "Given, Gil"),
+        ("Arrival, booked", "After, Ann"),
+    ]
+    assert texts(shown, "summary")[1:] == ["1 more today"]
+
+
+def test_an_overrun_names_who_comes_next_into_the_chair(clinic: Clinic) -> None:
+    visit(clinic, "08:00", state=SessionState.READY)
+    visit(clinic, "12:00", name="Lindqvist, Tobias")
+    shown = seen(clinic, "11:44")
+
+    assert texts(shown, "section.now-panel")[0].startswith("Now · 1 11:10 Chair 1 Overrun, 24 min Ng, Li")
+    assert texts(shown, "p.note") == ["Next in this chair: Lindqvist, Tobias at 12:00."]
+    assert texts(shown, "span.alert") == ["Over 24 min"]
+
+
+def test_who_will_not_come_is_listed_below_and_leaves_the_chair(clinic: Clinic, desk: Client) -> None:
+    visit(clinic, state=SessionState.NO_SHOW)
+    visit(clinic, state=SessionState.CANCELLED, name="Zhou, An")
+    shown = page(desk.get("/"))
+
+    assert shown.all("li.visit") == []
+    assert texts(shown, "ol.gone") == ["09:00 Chair 1 No-show Ng, Li 09:00 Chair 1 Cancelled Zhou, An"]
+
+
+def test_a_visit_that_no_longer_fits_is_told_in_words(clinic: Clinic, desk: Client) -> None:
+    visit(clinic)
+    ClosureFactory.create(site=clinic.site, chair=clinic.chairs[0], reason="Pump service")
+    shown = page(desk.get("/"))
+
+    assert texts(shown, "span.alert") == ["Needs a new time"]
+    assert texts(shown, "section.now-panel") == ["Now · 1 09:00 Chair 1 Needs a new time Ng, Li"]
+    assert texts(shown, "p.counts") == ["1 visit · 1 needs a new time"]
+    assert texts(shown.all("section.chair")[0], "li.shut") == ["Out of order Pump service"]
+
+
+def test_what_is_booked_can_be_confirmed_by_those_who_book(clinic: Clinic, course: Course) -> None:
+    buttons = [
+        [button.attributes.get("formaction") for button in page(signed_in(staff).get("/")).all("button")]
+        for staff in (clinic.desk, clinic.nurse)
+    ]
+    confirm = f"/sessions/{course.sessions.earliest('during').pk}/confirm/"
+
+    assert [actions.count(confirm) for actions in buttons] == [1, 0]
+
+
+def test_chairs_say_what_they_do_now(clinic: Clinic) -> None:
+    visit(clinic, "08:00", 0, state=SessionState.MONITORING)
+    visit(clinic, "09:00", 1, name="Asante, Kwame")
+    visit(clinic, "13:00", 2)
+    ClosureFactory.create(site=clinic.site, chair=clinic.chairs[3])
+    shown = seen(clinic, "09:12")
+
+    assert texts(shown, "p.does") == [
+        "Monitoring 0:02",
+        "Late 12 min",
+        "Free until 13:00",
+        "Out of order",
+        "Free",
+        "Free",
+    ]
+    assert [re.sub("^chair ?", "", chair.attributes["class"]) for chair in shown.all("section.chair")] == [
+        "",
+        "amber",
+        "",
+        "",
+        "",
+        "",
+    ]
+
+
+def test_the_load_is_the_most_at_once_of_what_is_there(clinic: Clinic, desk: Client) -> None:
+    """Two visits from nine: care from half past nine to ten past twelve."""
+    Shift.objects.filter(staff=clinic.prescriber).update(patients_at_once=2)
+    visit(clinic)
+    visit(clinic, chair=1)
+    (table,) = page(desk.get("/")).all("table.load")
+
+    assert texts(table, "th")[:4] == [
+        f"{clinic.prescriber.last_name} 08–18",
+        f"{clinic.prescribers[1].last_name} 08–18",
+        "Nurses load",
+        "Chairs used",
+    ]
+    rows = {row.all("th")[0].text: [cell.text for cell in row.all("td")] for row in table.all("tr")[1:]}
+    assert {clock: rows[clock] for clock in ("08:30", "09:00", "09:30", "10:00", "12:00", "12:30")} == {
+        "08:30": ["0 /2", "0 /4", "0", "0 /6"],
+        "09:00": ["0 /2", "0 /4", "2", "2 /6"],
+        "09:30": ["2 /2", "0 /4", "1", "2 /6"],
+        "10:00": ["2 /2", "0 /4", "1", "2 /6"],
+        "12:00": ["2 /2", "0 /4", "0.5", "2 /6"],
+        "12:30": ["0 /2", "0 /4", "0", "0 /6"],
+    }
+    assert len(table.all("td.full")) == 6
+
+
+def test_who_is_not_on_shift_is_off_and_nurses_count_where_their_shifts_are_known(clinic: Clinic, desk: Client) -> None:
+    Shift.objects.filter(staff=clinic.prescriber).delete()
+    late = StaffFactory.create(prescriber=True, sites=[clinic.site], last_name="Ames")
+    ShiftFactory.create(staff=late, site=clinic.site, opens="10:30", closes="16:30")
+    nurse = StaffFactory.create(role=Role.NURSE, sites=[clinic.site])
+    ShiftFactory.create(staff=nurse, site=clinic.site)
+    (table,) = page(desk.get("/")).all("table.load")
+
+    assert texts(table, "th")[:3] == ["Ames to 16:30", f"{clinic.prescribers[1].last_name} 08–18", "Nurses load"]
+    rows = {row.all("th")[0].text: [cell.text for cell in row.all("td")] for row in table.all("tr")[1:]}
+    assert (rows["10:00"], rows["10:30"]) == (["off", "0 /4", "0 /1", "0 /6"], ["0 /4", "0 /4", "0 /1", "0 /6"])
+
+
+def test_with_more_than_six_chairs_the_load_folds_under_them(at_now: None, db: None) -> None:
+    clinic = make_clinic(chairs=7)
+    shown = page(signed_in(clinic.desk).get("/"))
+
+    (folded,) = shown.all("details.load-panel")
+    assert folded.all("summary")[0].text == "Load Nobody is at the limit."
+    assert [row.all("td")[0].text for row in folded.all("tr")[1:]] == ["0 /4", "0 /4", "0", "0 /7"]
+
+
+def test_other_days_are_a_key_or_a_date_away(desk: Client, course: Course) -> None:
     shown = page(desk.get("/board/2027-02-04/"))
     picked = desk.get("/", {"date": "2027-02-08"})
 
-    assert shown.all("h1")[0].text == "Thursday 4 February 2027"
-    assert [link.attributes["href"] for link in shown.all("a.square")] == ["/board/2027-02-03/", "/board/2027-02-05/"]
+    assert shown.all("h1")[0].text == "Thursday 4 February Thu 4 Feb"
+    keyed = [
+        (link.attributes["data-key"], link.attributes["href"])
+        for link in shown.all("a")
+        if link.attributes.get("data-key")
+    ]
+    assert keyed == [
+        ("ArrowLeft", "/board/2027-02-03/"),
+        ("ArrowRight", "/board/2027-02-05/"),
+        ("t", "/"),
+        ("n", "/patients/"),
+    ]
     assert len(shown.all("li.visit")) == 1
     assert (picked.status_code, picked["Location"]) == (302, "/board/2027-02-08/")
+
+
+def test_another_day_has_no_now_and_lists_who_comes(desk: Client, course: Course) -> None:
+    shown = page(desk.get("/board/2027-02-04/"))
+
+    assert (shown.all("svg.now-line"), shown.all("section.now-panel"), texts(shown, "p.does")) == ([], [], [])
+    assert texts(shown, "p.title") == ["Arrival, booked"]
 
 
 @pytest.mark.parametrize("day", ["2027-02-30", "0001-01-01", "9999-12-31", "today"])
@@ -88,27 +346,61 @@ def test_a_date_that_cannot_be_is_no_address(desk: Client, day: str) -> None:
     assert desk.get(f"/board/{day}/").status_code == 404
 
 
+@pytest.mark.parametrize(("day", "ways"), [("1900-01-01", ["next"]), ("2199-12-31", ["prev"])])
+def test_the_last_date_has_one_way_on(desk: Client, day: str, ways: list[str]) -> None:
+    links = page(desk.get(f"/board/{day}/")).all("a.square")
+
+    assert [link.attributes["rel"] for link in links] == ways
+
+
 def test_a_closed_day_says_why_and_when_it_opens_again(desk: Client, clinic: Clinic) -> None:
     ClosureFactory.create(site=clinic.site, day=MONDAY, days=2, reason="Painting")
 
-    assert says(desk.get("/"), ".closed") == [
-        "Monday 1 February, Painting. The site is closed. Next open day: Wed 3 Feb"
-    ]
     assert says(desk.get("/board/2027-02-06/"), ".closed") == [
-        "Saturday 6 February. The site is closed. Next open day: Mon 8 Feb"
+        "Saturday 6 February. The site is closed. Nothing is booked. Next open day: Mon 8 Feb"
     ]
+    assert says(desk.get("/"), "ul.shuts") == ["Closed all day · Painting"]
 
 
-def test_a_chair_out_of_order_is_named(desk: Client, clinic: Clinic) -> None:
-    closure = ClosureFactory.create(site=clinic.site, chair=clinic.chairs[2], reason="Pump service")
+def test_a_closure_hatches_its_hours_with_the_reason(desk: Client, clinic: Clinic) -> None:
+    ClosureFactory.create(
+        site=clinic.site, during=(local(MONDAY, "16:30"), local(MONDAY, "18:00")), reason="Staff training"
+    )
 
-    assert says(desk.get("/"), "p.opening") == [f"Open 08:00–18:00 {closure.chair}: Pump service, all day"]
+    assert says(desk.get("/"), "ul.shuts") == ["Closed from 16:30 · Staff training"]
 
 
-def test_a_site_without_chairs_says_who_sets_them_up(at_now: None, db: None) -> None:
-    answer = signed_in(StaffFactory.create(sites=[SiteFactory.create()])).get("/")
+def test_a_day_without_a_prescriber_says_that_nothing_can_be_booked(clinic: Clinic) -> None:
+    Shift.objects.all().delete()
+    answers = [signed_in(staff).get("/") for staff in (clinic.desk, clinic.manager)]
 
-    assert says(answer, ".empty") == ["This site has no chairs yet. A manager sets them up."]
+    sentence = "No prescriber is on shift on this day. Nothing can be booked until somebody is."
+    assert [says(answer, "div.nobody") for answer in answers] == [[sentence], [f"{sentence} Set up shifts"]]
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        (Role.DESK, "This site has no chairs yet. A manager sets them up."),
+        (
+            Role.MANAGER,
+            (
+                "This site has no chairs yet. Chairs, opening hours and shifts make the board; then courses can be"
+                " booked. Add the first chair Set opening hours Set up shifts"
+            ),
+        ),
+    ],
+)
+def test_a_site_without_chairs_says_what_comes_first(role: Role, said: str, at_now: None, db: None) -> None:
+    answer = signed_in(StaffFactory.create(role=role, sites=[SiteFactory.create()])).get("/")
+
+    assert says(answer, ".empty") == [said]
+
+
+def test_a_site_without_hours_says_so(desk: Client, clinic: Clinic) -> None:
+    OpeningHours.objects.all().delete()
+
+    assert says(desk.get("/"), ".empty") == ["This site has no opening hours yet. A manager sets them up."]
 
 
 def test_everybody_who_works_here_sees_it_and_nobody_else(clinic: Clinic) -> None:
@@ -116,14 +408,39 @@ def test_everybody_who_works_here_sees_it_and_nobody_else(clinic: Clinic) -> Non
     assert Client().get("/").status_code == 302
 
 
-@pytest.mark.parametrize("visits", [1, 30])
-def test_it_takes_as_many_queries_for_thirty_visits_as_for_one(at_now: None, db: None, visits: int) -> None:
-    clinic = make_clinic(chairs=10, prescribers=3)
+def test_a_script_that_follows_it_gets_only_what_changes(desk: Client, course: Course) -> None:
+    answer = desk.get("/", headers={"HX-Request": "true"})
+
+    assert (answer["Vary"].split(", ").count("HX-Request"), says(answer, "header.topbar")) == (1, [])
+    assert len(page(answer).all("[id=board]")[0].all("li.visit")) == 1
+
+
+def test_times_are_the_sites_in_the_part_as_on_the_page(desk: Client, course: Course) -> None:
+    parts = [says(answer, "[id=board]") for answer in (desk.get("/"), desk.get("/", headers={"HX-Request": "true"}))]
+
+    assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2027, 3, 14), 12), (date(2027, 11, 7), 12)])
+def test_a_day_on_which_the_clocks_change_keeps_its_hours(desk: Client, clinic: Clinic, day: date, hours: int) -> None:
+    """From midnight to noon there are eleven hours in spring, thirteen in autumn; each has its line."""
+    OpeningHours.objects.create(site=clinic.site, weekday=6, opens="00:00", closes="12:00")
+    shown = page(desk.get(f"/board/{day}/"))
+    written = [span.text for span in shown.all(".axis")[0].all("span")]
+
+    assert len(written) == {3: 11, 11: 13}[day.month]
+    assert written.count("01:00") == {3: 1, 11: 2}[day.month]
+    assert written.count("02:00") == {3: 0, 11: 1}[day.month]
+
+
+@pytest.mark.parametrize(("chairs", "visits"), [(4, 12), (40, 120)])
+def test_it_takes_ten_queries_at_four_chairs_and_at_forty(at_now: None, db: None, chairs: int, visits: int) -> None:
+    clinic = make_clinic(chairs=chairs, prescribers=chairs)
     for number in range(visits):
         SessionFactory.create(
             course=CourseFactory.create(site=clinic.site),
             chair=clinic.chairs[number // 3],
-            prescriber=clinic.prescribers[number // 3 % 3],
+            prescriber=clinic.prescribers[number // 3],
             starts_at=local(MONDAY, ("08:00", "11:20", "14:40")[number % 3]),
         )
     client = signed_in(clinic.desk)
@@ -132,5 +449,69 @@ def test_it_takes_as_many_queries_for_thirty_visits_as_for_one(at_now: None, db:
         answer = client.get("/")
 
     assert len(page(answer).all("li.visit")) == visits
-    # session, user, sites, the date; closures, hours less closures (2), sessions, chairs; open worklist lines
+    # session, user, sites, the date; hours, closures, sessions, shifts, chairs; open worklist lines
     assert len(queries) == 10
+
+
+def test_forty_chairs_are_light(at_now: None, db: None) -> None:
+    """A whole page with all its files weighs less than 300 kB; what is drawn is a small part of it."""
+    clinic = make_clinic(chairs=40, prescribers=10)
+    for number in range(120):
+        SessionFactory.create(
+            course=CourseFactory.create(site=clinic.site),
+            chair=clinic.chairs[number // 3],
+            prescriber=clinic.prescribers[number // 12],
+            starts_at=local(MONDAY, ("08:00", "11:20", "14:40")[number % 3]),
+        )
+
+    assert len(signed_in(clinic.desk).get("/", headers={"Accept-Encoding": "gzip"}).content) < 40_000
+
+
+# The version
+
+
+def version(client: Client, clinic: Clinic, day: date = MONDAY) -> tuple[int, Any]:
+    answer = client.get(f"/board/{day}/version/?site={clinic.site.pk}", headers=BACKGROUND)
+    return answer.status_code, answer.json()
+
+
+def test_the_version_is_that_of_the_board_and_the_tasks_are_those_that_wait(
+    desk: Client, clinic: Clinic, course: Course
+) -> None:
+    Day.objects.filter(site=clinic.site, date=MONDAY).update(version=41)
+    worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=course.patient, now=NOW)
+
+    assert version(desk, clinic) == (200, {"version": 41, "tasks": 1})
+    assert page(desk.get("/")).all("[id=board]")[0].attributes["data-live-version"] == "41"
+
+
+def test_a_date_that_nobody_has_touched_has_the_version_nought(desk: Client, clinic: Clinic) -> None:
+    assert version(desk, clinic, date(2031, 5, 4)) == (200, {"version": 0, "tasks": 0})
+    assert desk.get("/board/2027-02-01/version/", headers=BACKGROUND).json() == {"version": 0, "tasks": 0}
+
+
+def test_the_version_takes_one_query_and_writes_nothing(desk: Client, clinic: Clinic) -> None:
+    desk.get("/")
+    before = StoredSession.objects.get().expire_date
+    with CaptureQueriesContext(connection) as queries:
+        version(desk, clinic)
+
+    assert [query["sql"].partition(" ")[0] for query in queries] == ["SELECT"]
+    assert StoredSession.objects.get().expire_date == before
+
+
+def test_whoever_is_not_signed_in_is_told_no_version(desk: Client, clinic: Clinic) -> None:
+    expired = signed_in(clinic.nurse)
+    StoredSession.objects.update(expire_date=NOW - timedelta(seconds=1))
+    forged = Client()
+    forged.cookies["sessionid"] = "x" * 32
+    kept = Client()
+    kept.get("/sign-in/")
+
+    assert [version(client, clinic)[0] for client in (Client(), expired, forged, kept)] == [401] * 4
+
+
+def test_who_has_signed_out_is_told_no_version(desk: Client, clinic: Clinic) -> None:
+    desk.post("/sign-out/")
+
+    assert version(desk, clinic)[0] == 401

@@ -1,0 +1,175 @@
+"""How full a day is, half hour by half hour: each prescriber's patients at once, nursing, chairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from clinic.models import Shift, Staff
+from scheduling.board import Board
+from scheduling.models import Session
+from scheduling.openings import Interval
+from scheduling.protocols import load
+from scheduling.protocols.types import VisitTimes
+from scheduling.protocols.windows import merge
+from scheduling.views.day_scale import Scale
+
+ONE = Fraction(1)
+
+#: Beside the chairs as long as there is room for both, otherwise folded under them.
+MOST_CHAIRS, MOST_PRESCRIBERS = 6, 4
+
+#: So many characters of hours fit over a column.
+SHORT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One half hour of a resource. `share` is the used part in tenths, `off` says that nobody is there."""
+
+    used: str
+    there: str
+    share: int
+    full: bool
+    off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A prescriber, the nurses, or the chairs."""
+
+    name: str
+    when: str
+    cells: tuple[Cell, ...]
+    limited: bool
+
+    @property
+    def full(self) -> bool:
+        return any(cell.full for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The columns, and the time of each row; `folded` when they do not fit beside the chairs."""
+
+    times: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    folded: bool
+    tight: tuple[str, ...]
+
+
+def load_of(board: Board, scale: Scale) -> Load:
+    """What is used and there in each half hour that is drawn. No query."""
+    halves = scale.halves()
+    sessions = [visit.session for visit in board.visits]
+    columns = [*_prescribers(board, scale, halves, sessions), _nurses(board, scale, halves, sessions)]
+    columns.append(_chairs(board, scale, halves, sessions))
+    times = tuple(scale.clock(start) for start, _end in halves)
+    rows = tuple(
+        (f"y{6 * number} h6", times[number], tuple(column.cells[number] for column in columns))
+        for number in range(len(halves))
+    )
+    people = len(columns) - 2
+    return Load(
+        times=times,
+        columns=tuple(columns),
+        rows=rows,
+        folded=len(board.chairs) > MOST_CHAIRS or people > MOST_PRESCRIBERS,
+        tight=tuple(column.name for column in columns[:people] if column.full),
+    )
+
+
+def _prescribers(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Sequence[Session]) -> list[Column]:
+    """Each prescriber who has a shift or a visit on the day."""
+    people: dict[int, Staff] = {}
+    for shift in board.shifts:
+        if shift.staff.is_prescriber:
+            people.setdefault(shift.staff_id, shift.staff)
+    for session in sessions:
+        people.setdefault(session.prescriber_id, session.prescriber)
+    columns = []
+    for pk, person in people.items():
+        shifts = [shift for shift in board.shifts if shift.staff_id == pk]
+        care = [(one.dose_starts_at, one.discharge_at, ONE) for one in sessions if one.prescriber_id == pk]
+        limits = [
+            max((shift.patients_at_once for shift in shifts if _touch(shift, half)), default=None) for half in halves
+        ]
+        used = load.peaks(care, halves)
+        columns.append(
+            Column(person.last_name or person.username, _when(shifts, scale), _cells(used, limits), limited=True)
+        )
+    return columns
+
+
+def _nurses(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Sequence[Session]) -> Column:
+    """The share of nurses that visits take; how many there are only where their shifts are known."""
+    spans = [
+        span
+        for one in sessions
+        for span in load.nursing(
+            VisitTimes(one.starts_at, one.dose_starts_at, one.dose_ends_at, one.discharge_at, one.ends_at)
+        )
+    ]
+    used = load.peaks(spans, halves)
+    shifts = [shift for shift in board.shifts if not shift.staff.is_prescriber]
+    there: list[int | None] = [sum(_touch(shift, half) for shift in shifts) for half in halves]
+    if not shifts:
+        return Column(_("Nurses"), _("load"), tuple(Cell(_number(one), "", 0, False, False) for one in used), False)
+    return Column(_("Nurses"), _("load"), _cells(used, there), limited=True)
+
+
+def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Sequence[Session]) -> Column:
+    """Chairs that are used and that are there: open, and not out of order."""
+    used = load.peaks([(one.starts_at, one.ends_at, ONE) for one in sessions], halves)
+    active = [row.chair.pk for row in board.chairs if row.chair.active]
+    opened = merge(board.facts.open)
+    there: list[int | None] = []
+    for start, end in halves:
+        broken = {chair for chair, (since, until) in board.facts.outages if since < end and start < until}
+        is_open = any(since < end and start < until for since, until in opened)
+        there.append(sum(chair not in broken for chair in active) if is_open else None)
+    return Column(_("Chairs"), _("used"), _cells(used, there), limited=True)
+
+
+def _cells(used: Iterable[Fraction], there: Iterable[int | None]) -> tuple[Cell, ...]:
+    return tuple(
+        Cell(
+            used=_number(some),
+            there="" if limit is None else str(limit),
+            share=min(10, round(10 * some / limit)) if limit else 10 * bool(some),
+            full=bool(some) and some >= (limit or 0),
+            off=limit is None,
+        )
+        for some, limit in zip(used, there, strict=True)
+    )
+
+
+def _number(some: Fraction) -> str:
+    """In the reader's language: "2.25"."""
+    return str(number_format(str(float(some)).removesuffix(".0")))
+
+
+def _when(shifts: Sequence[Shift], scale: Scale) -> str:
+    """The hours of a prescriber, as short as a narrow column wants them: "08-16:30", otherwise "to 18:30"."""
+    spans = [f"{_short(shift.during.lower, scale)}–{_short(shift.during.upper, scale)}" for shift in shifts]
+    if len(spans) == 1 and len(spans[0]) <= SHORT:
+        return spans[0]
+    return _("to %(end)s") % {"end": _short(shifts[-1].during.upper, scale)} if shifts else ""
+
+
+def _short(at: datetime, scale: Scale) -> str:
+    local = at.astimezone(scale.zone)
+    return f"{local:%H:%M}" if local.minute else f"{local:%H}"
+
+
+def _touch(shift: Shift, half: Interval) -> bool:
+    start, end = half
+    lower: datetime = shift.during.lower
+    upper: datetime = shift.during.upper
+    return lower < end and start < upper

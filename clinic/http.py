@@ -11,6 +11,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -75,6 +76,12 @@ def go(request: HttpRequest, to: str, *args: object) -> HttpResponse:
     """Lead to another page; htmx, which would put that page into this one, is told to load it."""
     url = resolve_url(to, *args)
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)  # type: ignore[attr-defined]  # set by HtmxMiddleware
+
+
+def back_of(request: HttpRequest) -> str:
+    """Where a page wants to go after what it asks for (`back`): one of ours, otherwise empty."""
+    asked = request.POST.get("back") or request.GET.get("back", "")
+    return asked if asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else ""
 
 
 def translate_finding(finding: Finding) -> str:

@@ -13,12 +13,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import cached_property
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from clinic.errors import DomainError, RulesBroken
 from clinic.findings import Finding, Level
-from clinic.http import actor
+from clinic.http import actor, back_of
 from scheduling import drafts, moving
 from scheduling.booking import Change, SlotTaken
 from scheduling.drafts import Names, Shown
@@ -100,8 +99,7 @@ class Move:
     @property
     def back(self) -> str:
         """Where to go after the move: to the page that asked, otherwise to the course."""
-        asked = self.request.POST.get("back") or self.request.GET.get("back", "")
-        return asked if asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else ""
+        return back_of(self.request)
 
     @property
     def also(self) -> list[tuple[Session, Place]]:

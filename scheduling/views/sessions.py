@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from clinic import clock
 from clinic.errors import DomainError, Stale
 from clinic.forms import add_error
-from clinic.http import actor, go, page
+from clinic.http import actor, back_of, go, page
 from clinic.permissions import Verb
 from scheduling import cancelling, confirming, history, judging, openings, visits, wording
 from scheduling.forms import ExpectForm, GiveUpForm, NoShowForm
@@ -77,7 +77,8 @@ def confirm(request: HttpRequest, session_id: int) -> HttpResponse:
         messages.error(request, " ".join([error.message, _meanwhile(session)]).strip())
     else:
         messages.success(request, _("Confirmed: the patient is coming."))
-    return redirect("course", session.course_id)
+    back = back_of(request)
+    return go(request, back) if back else go(request, "course", session.course_id)
 
 
 @page(GET=Verb.NO_SHOW, POST=Verb.NO_SHOW)

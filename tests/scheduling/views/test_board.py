@@ -163,7 +163,7 @@ def test_who_has_not_come_stands_first_with_what_can_be_done(clinic: Clinic) -> 
 
     assert texts(shown, "span.alert") == ["Late 12 min"]
     assert texts(shown, "section.now-panel") == [
-        "Now · 1 09:00 Chair 1 Not arrived, 12 min late Asante, Kwame Can start until 10:10. +1 555 010 1200 Not coming"
+        "Now · 1 09:00 Chair 1 Not arrived, 12 min late Asante, Kwame Can start until 10:10. +1 555 010 1200 Comes later Not coming"
     ]
     assert shown.all("[href=tel:+15550101200]") != []
     assert texts(shown, "p.counts") == ["2 visits · 1 late"]
@@ -240,6 +240,14 @@ def test_what_is_booked_can_be_confirmed_by_those_who_book(clinic: Clinic, cours
     confirm = f"/sessions/{course.sessions.earliest('during').pk}/confirm/"
 
     assert [actions.count(confirm) for actions in buttons] == [1, 0]
+
+
+def test_confirming_leads_back_to_the_board(desk: Client, course: Course) -> None:
+    confirm = f"/sessions/{course.sessions.earliest('during').pk}/confirm/"
+    answers = [desk.post(confirm, {"back": back}) for back in ("/board/2027-02-01/", "https://elsewhere.example/", "")]
+
+    leads = [answer["Location"] for answer in answers]
+    assert leads == ["/board/2027-02-01/", f"/courses/{course.pk}/", f"/courses/{course.pk}/"]
 
 
 def test_chairs_say_what_they_do_now(clinic: Clinic) -> None:

@@ -13,7 +13,6 @@
   const body = document.getElementById("panel-body");
   const pill = document.getElementById("moving");
   const wide = matchMedia("(min-width: 761px)");
-  const POLL = 4000;
 
   let data;
   let visits; // by the id of their session
@@ -324,22 +323,29 @@
   function aim(visit, { dragged = false, spot = origin(visit) } = {}) {
     move = { visit, windows: null, spot: dragged ? null : spot, dragged };
     const mine = move;
-    move.ready = ask(visit).then((windows) => {
-      if (move !== mine) return;
-      move.windows = windows;
-      place();
-      tell(move.spot ?? origin(visit), !dragged);
-    }).catch((error) => {
-      if (move !== mine) return;
-      say(error.message || text.lost);
-      if (!panel.open) leave({ said: error.message || text.lost });
-      look();
+    move.ready = know().then(() => move === mine && tell(move.spot ?? origin(visit), !dragged)).catch((error) => {
+      if (move === mine && !panel.open) refuse(error.message || text.lost);
     });
     pill.hidden = false;
     root.classList.add("aiming");
     tell(origin(visit), false);
     mark();
     place();
+  }
+
+  // The marks, as the clinic is now.
+  async function know() {
+    const mine = move;
+    const windows = await ask(mine.visit);
+    if (move !== mine) return;
+    mine.windows = windows;
+    place();
+  }
+
+  // What stands in the way of any move is said where what a move does is said.
+  function refuse(words) {
+    body.replaceChildren(make("p", { class: "notice red", role: "alert", tabindex: "-1" }, words));
+    open();
   }
 
   // Where it may go: by chair with whoever can, by prescriber with each of them.
@@ -476,7 +482,6 @@
     const came = data.elsewhere[0] > data.days[0][0];
     const spot = { day: visit.day < 0 ? (came ? data.days.length - 1 : 0) : visit.day, row: rowOf(visit), start: Math.round(visit.start / data.step) * data.step };
     aim(visit, { spot });
-    drawn.tabIndex = -1;
     (linkOf(visit.session) ?? drawn).focus();
   }
 
@@ -516,7 +521,11 @@
     tell(spot);
     await htmx.ajax("POST", text.move.replace("/0/", `/${visit.session}/`), { target: body, swap: "innerHTML", values }).catch(() => {});
     if (move !== mine) return;
-    if (!body.firstElementChild) body.replaceChildren(make("p", { class: "notice red", tabindex: "-1", autofocus: "" }, text.lost));
+    if (body.firstElementChild) open();
+    else refuse(text.lost);
+  }
+
+  function open() {
     if (!panel.open) panel.showModal();
     beside();
     const first = body.querySelector("[autofocus]") ?? body.querySelector("h2") ?? body;
@@ -526,7 +535,7 @@
 
   // Next to where it would go, on the side that has room.
   function beside() {
-    const at = move.ghost.getBoundingClientRect();
+    const at = (move.ghost ?? linkOf(move.visit.session) ?? drawn).getBoundingClientRect();
     const { width, height } = panel.getBoundingClientRect();
     const left = at.right + 12 + width < window.innerWidth ? at.right + 12 : at.left - 12 - width;
     const top = Math.min(at.top, window.innerHeight - height - 12);
@@ -547,9 +556,9 @@
     if (!had) return;
     if (location.search.includes("move=")) history.replaceState(null, "", here());
     say(said);
-    const link = linkOf(session);
-    if (link) stop(link).focus({ focusVisible: !had.dragged });
     if (stale) refresh();
+    const link = linkOf(session);
+    (link ? stop(link) : drawn).focus({ focusVisible: !had.dragged });
   }
 
   // Escape leaves everything as it was; "Another time" goes on from where the visit has been put.
@@ -579,6 +588,11 @@
   });
   pill.querySelector("button").addEventListener("click", () => leave());
   body.addEventListener("htmx:afterSettle", () => move && panel.open && beside());
+  // Somebody else was quicker: what is possible now is marked.
+  body.addEventListener("htmx:afterRequest", ({ detail }) => {
+    const mine = move;
+    if (mine && detail.xhr.status === 409) know().then(() => move === mine && tell(mine.spot, false)).catch(() => {});
+  });
 
   // ------------------------------------------------------------------------------------------------- the keyboard
 
@@ -626,39 +640,33 @@
 
   // -------------------------------------------------------------------------------------------------- keeping up
 
+  // The part of the page that holds the data follows the database (live.js); what is drawn follows the data, but not
+  // while something is being moved over it.
   let stale = false;
 
-  async function refresh() {
-    if (move) {
-      stale = true;
-      return;
-    }
-    stale = false;
-    const answer = await fetch(here(), { headers: { "X-Background": "1" } });
-    if (!answer.ok || move) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("calendar-data");
-    if (!fresh) return;
+  function refresh() {
+    stale = Boolean(move);
+    if (stale) return;
+    const frame = () => JSON.stringify([data.hours, data.days.map(([day]) => day), rows()]);
+    const before = frame();
     const focused = document.activeElement?.dataset?.session;
-    const before = JSON.stringify([data.hours, data.days.map(([day]) => day), rows()]);
-    take(fresh);
-    document.getElementById("listed")?.replaceWith(page.getElementById("listed"));
+    take(document.getElementById("calendar-data"));
     if (!calendar) return;
-    if (before === JSON.stringify([data.hours, data.days.map(([day]) => day), rows()])) {
+    if (before !== frame()) draw();
+    else {
       calendar.setOption("dayHeaderFormat", (date) => dayHead(date));
       calendar.setOption("events", events());
-    } else draw();
+    }
     if (focused) requestAnimationFrame(() => linkOf(focused)?.focus());
   }
 
-  async function poll() {
-    if (!document.hidden) {
-      const answer = await fetch(text.version, { headers: { "X-Background": "1" } }).catch(() => null);
-      if (answer?.status === 401) document.dispatchEvent(new Event("signed-out"));
-      if (answer?.ok && (await answer.json()).version !== data.version) await refresh().catch(() => {});
-    }
-    setTimeout(poll, POLL);
-  }
+  // Each minute the part is asked for, too: then only the time is another one.
+  document.addEventListener("live:changed", () => {
+    const { now: _, ...fresh } = JSON.parse(document.getElementById("calendar-data").textContent);
+    const { now: __, ...shown } = data;
+    if (JSON.stringify(fresh) === JSON.stringify(shown)) minute();
+    else refresh();
+  });
 
   function minute() {
     if (calendar && !move) {
@@ -695,11 +703,11 @@
     requestAnimationFrame(place);
   }
 
+  drawn.tabIndex = -1;
   take(document.getElementById("calendar-data"));
   fit();
   // Only then has the browser looked for what wants the focus first.
   window.addEventListener("load", () => setTimeout(() => calendar && arrive()));
   window.addEventListener("resize", fit);
   setInterval(minute, 30000);
-  setTimeout(poll, POLL);
 })();

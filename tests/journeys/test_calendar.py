@@ -1,4 +1,4 @@
-"""The calendar in a real browser: moving by mouse, by keyboard and without scripts; what two windows do to each other."""
+"""The calendar in a real browser: moving by mouse, by keyboard and without scripts, and two windows at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patients.models import Patient
 from scheduling import booking
 from scheduling.models import Course
 from scheduling.protocols.types import Place
-from tests.factories import NEW_YORK, PASSWORD, Clinic, protocol
+from tests.factories import NEW_YORK, PASSWORD, Clinic, PatientFactory, protocol
 from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
 
 NAME = "Vance-Okonkwo, Eleanor Marguerite"
@@ -28,22 +28,32 @@ def monday() -> date:
     return today + timedelta(days=7 - today.weekday())
 
 
-@pytest.fixture
-def course(clinic: Clinic, patient: Patient, monday: date) -> Course:
-    """Six visits at nine in the first chair: Monday and Thursday for three weeks."""
+def book(clinic: Clinic, patient: Patient, monday: date, chair: int) -> Course:
+    """Six visits at nine: Monday and Thursday for three weeks."""
     starts = [datetime.combine(monday + timedelta(days=day), time(9), NEW_YORK) for day in (0, 3, 7, 10, 14, 17)]
     return booking.book_course(
         actor=clinic.desk,
         patient=patient,
         protocol=protocol(),
-        places=[Place(start, clinic.chairs[0].pk, clinic.prescriber.pk) for start in starts],
+        places=[Place(start, clinic.chairs[chair].pk, clinic.prescriber.pk) for start in starts],
         now=timezone.now(),
     ).course
 
 
-def visit(page: Page, number: int) -> Locator:
+@pytest.fixture
+def course(clinic: Clinic, patient: Patient, monday: date) -> Course:
+    return book(clinic, patient, monday, chair=0)
+
+
+@pytest.fixture
+def rival(clinic: Clinic, course: Course, monday: date) -> Course:
+    """Somebody else on the same days, in the second chair."""
+    return book(clinic, PatientFactory.create(last_name="Asante", first_name="Kwame"), monday, chair=1)
+
+
+def visit(page: Page, number: int, name: str = "Vance") -> Locator:
     """A visit as it is drawn."""
-    return page.locator(f"#drawn .ec-event:not(.ec-preview) a[title*='visit {number} of 6']")
+    return page.locator(f"#drawn .ec-event:not(.ec-preview) a[title^={name}][title*='visit {number} of 6']")
 
 
 def at(page: Page, number: int) -> str:
@@ -56,11 +66,12 @@ def day(start: date, days: int) -> str:
     return f"{start + timedelta(days=days):%a %-d %b}"
 
 
-def drag(page: Page, number: int, *, days: int, rows: int, drop: bool = True) -> None:
+def drag(page: Page, number: int, *, days: int, rows: int, name: str = "Vance", drop: bool = True) -> None:
     """Take a visit with the mouse, so many days and rows further, and let go of it."""
-    box = visit(page, number).bounding_box()
+    box = visit(page, number, name).bounding_box()
     cell = page.locator("#drawn .ec-body .ec-day").first.bounding_box()
-    assert box and cell
+    assert box
+    assert cell
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
@@ -224,14 +235,41 @@ def test_a_stale_drop_says_what_has_happened(
     expect(panel(one)).to_contain_text("No finding")
     address = other.locator("#listed a", has_text="Move").nth(1).get_attribute("href") or ""
     other.goto(address.replace("/move/", "/cancel/"))
-    other.get_by_label("Reason").fill("Ill")
+    other.get_by_label("In words").fill("Ill")
     other.get_by_role("button", name=re.compile("^Cancel visit")).click()
     expect(other.get_by_text("The visit is cancelled")).to_be_visible()
     panel(one).get_by_role("button", name=re.compile("^Move to")).click()
 
-    expect(panel(one).get_by_role("alert")).to_contain_text("The visit was not moved.")
+    expect(panel(one)).to_contain_text("Nothing was changed.")
+    expect(panel(one)).to_contain_text("cancelled: Ill")
     one.keyboard.press("Escape")
     expect(one.locator("#drawn a.card")).to_have_count(1)
+    assert complaints == []
+
+
+def test_a_time_that_is_lost_is_said_and_what_is_left_is_marked(
+    course: Course, rival: Course, monday: date, chromium: Browser, live_server: LiveServer
+) -> None:
+    one, _ = open_page(chromium, live_server)
+    other, complaints = open_page(chromium, live_server)
+    for page in (one, other):
+        sign_in(page, to=f"/calendar/{monday}/")
+    drag(one, 2, days=1, rows=0)
+    expect(panel(one)).to_contain_text("No finding")
+    drag(other, 2, days=1, rows=-1, name="Asante")
+    panel(other).get_by_role("button", name=re.compile("^Move to")).click()
+    expect(other.get_by_text(re.compile("^Moved to"))).to_be_visible()
+    panel(one).get_by_role("button", name=re.compile("^Move to")).click()
+
+    expect(panel(one).get_by_role("alert")).to_contain_text("is taken")
+    panel(one).get_by_role("link", name="Another time").click()
+    expect(panel(one)).to_be_hidden()
+    expect(one.locator("#moving")).to_contain_text("cannot be dropped here")
+    one.keyboard.press("ArrowDown")
+    expect(one.locator("#moving")).to_contain_text(f"{day(monday, 4)} 09:00, Chair 2: fits")
+    one.keyboard.press("Enter")
+    panel(one).get_by_role("button", name=re.compile("^Move to")).click()
+    expect(one.get_by_text(re.compile("^Moved to"))).to_be_visible()
     assert complaints == []
 
 
@@ -247,9 +285,7 @@ def test_without_scripts_a_table_leads_to_the_page_that_moves(
     assert complaints == []
 
 
-def test_on_the_phone_a_day_is_a_list(
-    course: Course, monday: date, chromium: Browser, live_server: LiveServer
-) -> None:
+def test_on_the_phone_a_day_is_a_list(course: Course, monday: date, chromium: Browser, live_server: LiveServer) -> None:
     page, complaints = open_page(chromium, live_server, PHONE)
     sign_in(page, to=f"/calendar/{monday}/")
     expect(page.locator("#listed li:visible")).to_have_count(1)

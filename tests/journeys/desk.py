@@ -15,6 +15,7 @@ DESKTOP, PHONE, NARROW = (1366, 768), (390, 844), (360, 740)
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+ABORTED = "net::ERR_ABORTED"
 LOOKS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -30,7 +31,10 @@ def open_page(
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    page.on(
+        "requestfailed",  # what is asked for while somebody goes to another page is given up
+        lambda request: complaints.append(f"{request.url}: {request.failure}") if request.failure != ABORTED else None,
+    )
     page.on(
         "response", lambda answer: complaints.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
     )

@@ -39,13 +39,13 @@ def state() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
 
 
-def collected_state(environ: Mapping[str, str]) -> str:
+def collected_state(environ: Mapping[str, str], static: Path = LIBRARIES.parent) -> str:
     """A digest of all that COLLECT depends on: the files, the packages, and how the settings have them served."""
-    files = sorted(path for path in (BASE_DIR / "static").rglob("*") if path.is_file())
+    files = sorted(path for path in static.rglob("*") if path.is_file())
     made_by = [BASE_DIR / "requirements.txt", BASE_DIR / "clinic" / "settings.py", Path(__file__)]
     digest = hashlib.sha256(repr([environ.get(name, "") for name in ("CLINIC_ENV", "DEBUG")]).encode())
     for path in [*files, *made_by]:
-        digest.update(f"{path.relative_to(BASE_DIR)}\0{path.stat().st_size}\0".encode())
+        digest.update(f"{path}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -77,18 +77,18 @@ def session_of(staff: int) -> str:
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-def queries_of(path: str, session: str, form: dict[str, str] | None = None) -> int:
+def queries_of(path: str, session: str, form: dict[str, str] | None = None, **headers: str) -> int:
     """How many queries a page takes for somebody whose session has just been renewed."""
     from django.conf import settings
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    client = Client()
+    client = Client(headers={**headers, **({"HX-Request": "true"} if form else {})})
     client.cookies[settings.SESSION_COOKIE_NAME] = session
     for _ in range(2):
         with CaptureQueriesContext(connection) as captured:
-            answer = client.get(path) if form is None else client.post(path, form, headers={"HX-Request": "true"})
+            answer = client.get(path) if form is None else client.post(path, form)
         if answer.status_code != http.client.OK:
             raise AssertionError(f"{path} answered {answer.status_code}")
     return len(captured)

@@ -13,6 +13,7 @@ NAME = "board-version"
 AIM = 5.0
 QUERIES = 1
 REQUESTS = 500
+BACKGROUND = {"X-Background": "1"}  # as pages mark what they ask by themselves
 
 
 def run() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def run() -> dict[str, Any]:
     asked, alone = [], []
     with _http.served() as port:
         browser = _http.Browser(port, session)
-        browser.headers |= {"X-Background": "1"}
+        browser.headers |= BACKGROUND
         browser.ask("/")
         for number in range(REQUESTS):
             day = days[number % len(days)]
@@ -41,7 +42,7 @@ def run() -> dict[str, Any]:
                 cursor.execute("SELECT version FROM scheduling_day WHERE site_id = %s AND date = %s", [site.pk, day])
                 cursor.fetchall()
             alone.append((time.perf_counter() - began) * 1000)
-    queries = _http.queries_of(f"/board/{days[0]}/version/?site={site.pk}", session)
+    queries = _http.queries_of(f"/board/{days[0]}/version/?site={site.pk}", session, **BACKGROUND)
     value = _http.p95(asked)
     return {
         "value": round(value, 2),

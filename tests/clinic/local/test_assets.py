@@ -1,6 +1,7 @@
 """The lock file says exactly what is fetched, and from nowhere in particular."""
 
 import json
+from pathlib import Path
 
 from clinic.local import assets
 from clinic.local.places import BASE_DIR
@@ -32,3 +33,18 @@ def test_the_mention_of_source_maps_is_taken_out() -> None:
         b"let map = '//# sourceMappingURL=no';\n",
         b"a { color: red }\n",
     ]
+
+
+def test_static_files_are_collected_again_when_a_file_or_the_way_they_are_served_changes(tmp_path: Path) -> None:
+    def state(**environ: str) -> str:
+        return assets.collected_state(environ, tmp_path)
+
+    (tmp_path / "clinic.css").write_text("a { color: red }")
+    first = state(CLINIC_ENV="demo")
+    assert state(CLINIC_ENV="demo", PORT="8001") == first
+    assert state(CLINIC_ENV="demo", DEBUG="1") != first
+    (tmp_path / "clinic.css").write_text("a { color: tan }")
+    second = state(CLINIC_ENV="demo")
+    assert second != first
+    (tmp_path / "clinic.css").rename(tmp_path / "board.css")
+    assert state(CLINIC_ENV="demo") not in (first, second)

@@ -75,7 +75,7 @@ def test_what_is_sent_after_the_session_has_ended_comes_back_and_is_done_by_a_ta
     assert (resumed.status_code, says(resumed, "h1"), says_main(resumed, "button.primary")) == (
         200,
         [KEPT],
-        ["Send what I typed"],
+        ["Send what I typed Ctrl ⏎"],
     )
     assert without_token(form_data(resumed)) == without_token(form | VANCE)
     assert [link.attributes["href"] for link in page(resumed).all("main")[0].all("a.button")] == ["/patients/new/"]
@@ -101,7 +101,7 @@ def test_several_values_of_a_field_their_order_their_lines_and_the_words_of_the_
 
     assert list(data) == ["csrfmiddlewaretoken", "row", "act", "note", "empty", "resume_label"]
     assert without_token(data) == typed | {"resume_label": ["Book 6 visits"]}
-    assert says_main(resumed, "button.primary") == ["Book 6 visits"]
+    assert says_main(resumed, "button.primary") == ["Book 6 visits Ctrl ⏎"]
     assert page(resumed).all("main")[0].all("form")[0].attributes["action"] == "/patients/1/course/new/"
 
 

@@ -5,6 +5,7 @@ document.documentElement.classList.add("scripted"); // shows what only works wit
 // A form that is on its way is not sent again: its button says so, and keeps its width.
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form.method === "dialog") return; // closes, is not sent
   if (form.dataset.sent) {
     event.preventDefault();
     return;

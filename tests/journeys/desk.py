@@ -61,7 +61,7 @@ def faults(page: Page) -> dict[str, list[tuple[str, list[str]]]]:
 
     The page has to be opened with `bypass_csp=True`, for the checker is a script of our own.
     """
-    found = {}
+    found: dict[str, list[tuple[str, list[str]]]] = {}
     for look in LOOKS:
         page.emulate_media(color_scheme=look, reduced_motion="reduce")  # a colour on its way is none
         if not page.evaluate("'axe' in window"):

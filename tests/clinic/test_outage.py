@@ -55,6 +55,7 @@ def test_a_page_is_calm_and_offers_to_try_again(desk: Client) -> None:
     shown = desk.get("/patients/")
 
     assert answer(shown) == CALM
+    assert says(shown, ".brand") == ["Clinic"]
     assert [(link.attributes["href"], link.text) for link in page(shown).all("main")[0].all("a")] == [("", "Try again")]
 
 

@@ -5,14 +5,14 @@ Page and interface show the same values. Nothing here writes or locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session as StoredSession
-from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -161,18 +161,19 @@ def board(today: SiteDay, *, now: datetime) -> Board:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What an open page compares with what it shows: the version of a date, and how many tasks wait."""
+    """What an open page compares with what it shows: the version of its dates, and how many tasks wait."""
 
     version: int
     tasks: int
 
 
-def pulse(*, key: str, site: int, day: date, now: datetime) -> Pulse | None:
-    """The pulse of a date, for whoever is signed in by the session of this key; None for anybody else. One query.
+def pulse(*, key: str, site: int, dates: Collection[date], now: datetime) -> Pulse | None:
+    """The pulse of some dates, for whoever is signed in by the session of this key; None for anybody else. One query.
 
     `now` is the machine's clock, by which sessions end. That the person may still see is judged where the page is read.
     """
-    version = Day.objects.filter(site=site, date=day).values("version")
+    days = Day.objects.filter(site=site, date__in=dates).order_by().values("site")
+    version = days.annotate(total=Sum("version")).values("total")
     waiting = Task.objects.filter(done_at=None).order_by().values("done_at").annotate(count=Count("pk")).values("count")
     found = (
         StoredSession.objects.filter(session_key=key, expire_date__gt=now)

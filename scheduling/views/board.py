@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -61,8 +62,13 @@ def _drawn(shown: reads.Board) -> dict[str, object]:
 
 @declare(GET=Verb.SEE)
 def version(request: HttpRequest, day: date) -> HttpResponse:
-    """How often a date of a site (`?site=`) has changed and how many tasks wait: what open boards ask every few
-    seconds, in one query with the sign-in. Renews nothing, writes nothing; 401 for somebody who is not signed in.
+    """How often a date of a site (`?site=`) has changed: what open boards ask every few seconds."""
+    return pulse(request, [day])
+
+
+def pulse(request: HttpRequest, dates: Collection[date]) -> HttpResponse:
+    """How often these dates of a site (`?site=`) have changed and how many tasks wait, in one query with the sign-in.
+    Renews nothing, writes nothing; 401 for somebody who is not signed in.
 
     Everybody who is signed in may see: the number says nothing, and what is then fetched is judged in full.
     """
@@ -72,7 +78,7 @@ def version(request: HttpRequest, day: date) -> HttpResponse:
     found = reads.pulse(
         key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""),
         site=int(site) if site.isdecimal() and len(site) < 10 else 0,
-        day=day,
+        dates=dates,
         now=timezone.now(),
     )
     if found is None:

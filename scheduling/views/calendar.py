@@ -18,11 +18,12 @@ from clinic.errors import DomainError
 from clinic.findings import Level
 from clinic.http import actor, page, site_of
 from clinic.models import Site, Staff
-from clinic.permissions import Verb, allowed
+from clinic.permissions import Verb, allowed, declare
 from scheduling import moving, weeks
 from scheduling.models import PhaseChoice, Session, SessionState
 from scheduling.templatetags.calendars import day_note
 from scheduling.templatetags.visits import STATES
+from scheduling.views import board
 from scheduling.weeks import Column, Visit, Week
 
 
@@ -88,7 +89,7 @@ def calendar(request: HttpRequest, day: date | None = None) -> HttpResponse:
     """
     now, site = clock.now(), site_of(request)
     look = Look.of(request, day, now.astimezone(site.zone).date())
-    week = weeks.read(site, look.dates, actor=actor(request), shifts=look.by == "prescriber")
+    week = weeks.read(site, look.dates, shifts=look.by == "prescriber")
     context = {
         "section": "calendar",
         "site": site,
@@ -107,11 +108,10 @@ def calendar(request: HttpRequest, day: date | None = None) -> HttpResponse:
     return render(request, "calendar.html", context)
 
 
-@page(GET=Verb.SEE)
+@declare(GET=Verb.SEE)
 def version(request: HttpRequest, day: date) -> HttpResponse:
-    """Just how often the week around a date has changed at a site (`?site=`): what open calendars compare."""
-    site = _number(request.GET.get("site", ""))
-    return JsonResponse({"version": weeks.version(site, weeks.week_of(day), actor=actor(request))})
+    """How often the week around a date has changed at a site (`?site=`): what open calendars ask every few seconds."""
+    return board.pulse(request, weeks.week_of(day))
 
 
 @page(GET=Verb.BOOK)

@@ -20,6 +20,9 @@
   let under; // lies between the rows and the visits: where it may go, the line of now
   let over; // lies above the visits: where it would be
   let loaded; // when the data came, by the browser's own count of time
+  let format; // of the site's zone
+  let moment; // what was said last when it was asked what time it is
+  let frame; // where days and rows are drawn
   let move = null; // what is being moved, see aim()
 
   // ---------------------------------------------------------------------------------------------- what is there
@@ -27,6 +30,10 @@
   function take(from) {
     data = JSON.parse(from.textContent);
     loaded = performance.now();
+    format = new Intl.DateTimeFormat("en-CA", {
+      timeZone: data.zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    });
+    moment = null;
     visits = new Map();
     for (const row of data.moving ? [...data.visits, data.moving] : data.visits) {
       const [session, course, chair, prescriber, day, start, end, shape, state, number, of, family, first, needsTime] = row;
@@ -52,12 +59,12 @@
 
   // The site's date and minute now: the server's clock, carried on, read in the site's zone.
   function now() {
-    const at = new Date(data.now * 1000 + performance.now() - loaded);
-    const parts = new Intl.DateTimeFormat("en-CA", {
-      timeZone: data.zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-    }).formatToParts(at);
+    const elapsed = performance.now() - loaded;
+    if (moment && elapsed - moment.elapsed < 1000) return moment; // asked once for each visit that is drawn
+    const parts = format.formatToParts(new Date(data.now * 1000 + elapsed));
     const part = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
-    return { date: `${part.year}-${part.month}-${part.day}`, minute: Number(part.hour) * 60 + Number(part.minute) };
+    moment = { elapsed, date: `${part.year}-${part.month}-${part.day}`, minute: Number(part.hour) * 60 + Number(part.minute) };
+    return moment;
   }
 
   // ---------------------------------------------------------------------------------------------------- drawing
@@ -156,14 +163,14 @@
 
   function hourWidth() {
     const [from, until] = data.hours;
-    const room = drawn.clientWidth - 114;
-    return Math.max(data.view === "day" ? 40 : 15, room / data.days.length / ((until - from) / 60));
+    const room = (drawn.querySelector(".ec-main")?.clientWidth ?? drawn.clientWidth) - 113; // without names and scroll bar
+    return Math.max(data.view === "day" ? 40 : 15, (room / data.days.length - 1) / ((until - from) / 60));
   }
 
   // All rows are seen at once where there is room for it.
   function level() {
-    const room = window.innerHeight - drawn.getBoundingClientRect().top - window.scrollY - 46 - 50;
-    const height = Math.round(Math.min(94, Math.max(68, room / rows().length)));
+    const room = window.innerHeight - 158 - 50; // what stands above, below and in the head, see calendar.css
+    const height = Math.floor(Math.min(94, Math.max(68, room / rows().length)));
     drawn.style.setProperty("--row", `${height}px`);
     drawn.classList.toggle("low", height < 84 || !byChair());
   }
@@ -224,6 +231,7 @@
       element.removeAttribute("aria-colindex");
     }
     for (const element of drawn.querySelectorAll("time[aria-label]")) element.removeAttribute("aria-label");
+    frame = null;
     stop();
     mark();
     place();
@@ -232,13 +240,17 @@
   // ------------------------------------------------------------------------------- what is placed over the rows
 
   function box(day, row, start, end) {
-    const cell = drawn.querySelectorAll(".ec-body .ec-grid > .ec-day")[row * data.days.length + day];
-    const scale = hourScale() / 60;
-    const left = cell.offsetLeft + (start - data.hours[0]) * scale;
-    return { left, top: cell.offsetTop, width: (end - start) * scale, height: cell.offsetHeight };
+    if (!frame) {
+      const cells = [...drawn.querySelectorAll(".ec-body .ec-grid > .ec-day")];
+      const hour = Number.parseFloat(drawn.querySelector(".ec-main").style.getPropertyValue("--ec-slot-width"));
+      frame = {
+        minute: hour / 60,
+        lefts: cells.slice(0, data.days.length).map((cell) => cell.offsetLeft),
+        rows: cells.filter((_, place) => place % data.days.length === 0).map((cell) => ({ top: cell.offsetTop, height: cell.offsetHeight })),
+      };
+    }
+    return { left: frame.lefts[day] + (start - data.hours[0]) * frame.minute, width: (end - start) * frame.minute, ...frame.rows[row] };
   }
-
-  const hourScale = () => Number.parseFloat(drawn.querySelector(".ec-main").style.getPropertyValue("--ec-slot-width"));
 
   function put(layer, element, { left, top, width, height }) {
     Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
@@ -246,37 +258,38 @@
     return element;
   }
 
-  // Marks of where it may go, the line of now, and the visit where it would be.
+  // The line of now, and where the visit that is moved may go.
   function place() {
     const held = drawn.querySelector(".ec-body");
     if (!held) return;
     under ??= make("div", { class: "overlay" });
     over ??= make("div", { class: "overlay over" });
-    held.append(under, over);
+    if (under.parentNode !== held) held.append(under, over);
     under.replaceChildren();
-    over.replaceChildren();
     const { date, minute } = now();
     const today = data.days.findIndex(([day]) => day === date);
     for (const kind of [".ec-col-head", ".ec-slots"]) {
       for (const [day, head] of drawn.querySelectorAll(kind).entries()) head.classList.toggle("is-today", day === today);
     }
     if (today >= 0 && data.hours[0] <= minute && minute < data.hours[1]) {
-      const { left } = box(today, 0, minute, minute);
-      put(under, make("div", { class: "now" }), { left, top: 0, width: 2, height: held.offsetHeight });
+      put(under, make("div", { class: "now" }), { left: box(today, 0, minute, minute).left, top: 0, width: 2, height: held.offsetHeight });
     }
-    if (!move) return;
-    const length = move.visit.end - move.visit.start;
-    for (const one of runs(move.windows ?? [])) {
-      const mark = make("div", { class: one.override ? "mark override" : "mark fits" });
-      if (one.override) mark.append(icon("signature"));
-      put(under, mark, box(one.day, one.row, one.first, one.last + length));
+    for (const one of runs(move?.windows ?? [])) {
+      const sign = make("div", { class: one.override ? "mark override" : "mark fits" }, one.override ? icon("signature") : "");
+      put(under, sign, box(one.day, one.row, one.first, one.last + move.visit.end - move.visit.start));
     }
-    if (!move.spot) return;
-    const { day, row, start } = move.spot;
-    const target = box(day, row, start, start + length);
-    if (!same(move.spot, origin(move.visit)) && move.visit.day >= 0) over.append(trail(box(move.visit.day, rowOf(move.visit), move.visit.start, move.visit.end), target));
-    const shown = { ...move.visit, start, late: false };
-    move.ghost = put(over, make("div", { class: `ghost ${verdict(move.spot)}`, "aria-hidden": "true" }, ...content(shown).domNodes), target);
+    haunt();
+  }
+
+  // The visit where it would be.
+  function haunt() {
+    over?.replaceChildren();
+    if (!move?.spot) return;
+    const { visit, spot } = move;
+    const target = box(spot.day, spot.row, spot.start, spot.start + visit.end - visit.start);
+    if (visit.day >= 0 && !same(spot, origin(visit))) over.append(trail(box(visit.day, rowOf(visit), visit.start, visit.end), target));
+    const shown = { ...visit, start: spot.start, late: false };
+    move.ghost = put(over, make("div", { class: `ghost ${verdict(spot)}`, "aria-hidden": "true" }, ...content(shown).domNodes), target);
     move.ghost.inert = true;
     move.ghost.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
@@ -401,14 +414,20 @@
 
   // The visits of the same course, and the place that is left, look different while it is moved.
   function mark() {
-    for (const link of drawn.querySelectorAll(".ec-event:not(.ec-preview) a.card")) {
-      const visit = visits.get(Number(link.dataset.session));
-      const block = link.closest(".ec-event");
-      if (!visit) continue;
-      const left = Boolean(move?.spot) && move.visit.session === visit.session && !same(move.spot, origin(visit));
-      block.classList.toggle("was-here", left);
-      link.querySelector(".name").replaceChildren(...(left ? [text.wasHere] : lines(visit.family)));
-      block.classList.toggle("kin", Boolean(move) && move.visit.course === visit.course && move.visit.session !== visit.session);
+    for (const block of drawn.querySelectorAll(".kin, .was-here")) {
+      block.classList.remove("kin", "was-here");
+      const left = visits.get(Number(block.querySelector("a.card")?.dataset.session));
+      if (left) block.querySelector(".name").replaceChildren(...lines(left.family));
+    }
+    if (!move) return;
+    for (const visit of visits.values()) {
+      const link = visit.course === move.visit.course && linkOf(visit.session);
+      if (!link) continue;
+      if (visit.session !== move.visit.session) link.closest(".ec-event").classList.add("kin");
+      else if (move.spot && !same(move.spot, origin(visit))) {
+        link.closest(".ec-event").classList.add("was-here");
+        link.querySelector(".name").replaceChildren(text.wasHere);
+      }
     }
   }
 
@@ -428,7 +447,7 @@
     const spot = move && landing(info);
     if (spot) {
       tell(spot, false);
-      drawn.dataset.aim = pill.dataset.state;
+      if (drawn.dataset.aim !== pill.dataset.state) drawn.dataset.aim = pill.dataset.state;
       const at = drawn.querySelector(".ec-preview .at");
       if (at) at.lastChild.textContent = clock(spot.start);
     }
@@ -442,7 +461,7 @@
     if (!spot || same(spot, origin(move.visit))) return leave();
     move.spot = spot;
     mark();
-    place();
+    haunt();
     look();
   }
 
@@ -465,7 +484,7 @@
     if (spot.day > last || spot.start + length > until) return along(document.querySelector("a[rel=next]").href);
     move.spot = spot;
     mark();
-    place();
+    haunt();
     tell(spot);
   }
 
@@ -516,7 +535,7 @@
     } else {
       Object.assign(values, { act: "look", date: data.days[spot.day][0], start: clock(spot.start), chair, prescriber });
     }
-    place();
+    haunt();
     body.replaceChildren();
     tell(spot);
     await htmx.ajax("POST", text.move.replace("/0/", `/${visit.session}/`), { target: body, swap: "innerHTML", values }).catch(() => {});
@@ -647,12 +666,12 @@
   function refresh() {
     stale = Boolean(move);
     if (stale) return;
-    const frame = () => JSON.stringify([data.hours, data.days.map(([day]) => day), rows()]);
-    const before = frame();
+    const outline = () => JSON.stringify([data.hours, data.days.map(([day]) => day), rows()]);
+    const before = outline();
     const focused = document.activeElement?.dataset?.session;
     take(document.getElementById("calendar-data"));
     if (!calendar) return;
-    if (before !== frame()) draw();
+    if (before !== outline()) draw();
     else {
       calendar.setOption("dayHeaderFormat", (date) => dayHead(date));
       calendar.setOption("events", events());
@@ -693,6 +712,8 @@
     under = over = undefined;
     calendar = EventCalendar.create(drawn, options());
     root.classList.add("has-drawing");
+    const width = hourWidth();
+    if (Math.abs(width - calendar.getOption("slotWidth")) > 0.01) calendar.setOption("slotWidth", width);
   }
 
   function fit() {
@@ -700,7 +721,10 @@
     if (!calendar || !wide.matches) return;
     level();
     calendar.setOption("slotWidth", hourWidth());
-    requestAnimationFrame(place);
+    requestAnimationFrame(() => {
+      frame = null;
+      place();
+    });
   }
 
   drawn.tabIndex = -1;

@@ -260,6 +260,19 @@ def test_the_version_of_a_week_grows_with_each_of_its_days(desk: Client, clinic:
     assert version(desk, clinic.site.pk, "2027-05-05").json()["version"] == 0
 
 
+def test_a_day_alone_follows_its_week(desk: Client, clinic: Clinic, course: Course) -> None:
+    shown = data(desk.get("/calendar/2027-02-02/", {"view": "day"}))["version"]
+
+    assert shown == version(desk, clinic.site.pk, "2027-02-02").json()["version"]
+
+
+def test_the_version_takes_one_query(desk: Client, clinic: Clinic, course: Course) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        version(desk, clinic.site.pk)
+
+    assert len(queries) == 1
+
+
 def test_the_version_is_nothing_without_a_sign_in(clinic: Clinic) -> None:
     assert version(Client(), clinic.site.pk).status_code == 401
 

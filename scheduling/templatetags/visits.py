@@ -11,7 +11,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from clinic.findings import Finding, Level
 from clinic.models import Closure
@@ -49,9 +49,9 @@ COURSE_STATES: Mapping[str, tuple[str, str]] = {
     CourseState.CANCELLED: ("x", ""),
 }
 LEVELS: Mapping[Level, tuple[str, str, str]] = {
-    Level.WARN: ("alert-triangle", "amber", "WARN"),
-    Level.OVERRIDE: ("signature", "plum", "OVERRIDE"),
-    Level.BLOCK: ("ban", "red solid", "BLOCK"),
+    Level.WARN: ("alert-triangle", "amber", gettext_noop("WARN")),
+    Level.OVERRIDE: ("signature", "plum", gettext_noop("OVERRIDE")),
+    Level.BLOCK: ("ban", "red solid", gettext_noop("BLOCK")),
 }
 MAIL_STATES: Mapping[str, tuple[str, str]] = {
     MailState.DUE: ("hourglass", ""),
@@ -89,8 +89,8 @@ def mail_tag(mail: Mail) -> dict[str, Any]:
 @register.inclusion_tag("parts/state.html")
 def level_tag(level: Level | None) -> dict[str, Any]:
     """The worst that the rules say to a time, in a word."""
-    icon, tone, word = LEVELS[level] if level else ("check", "green", _("fits"))
-    return {"icon": icon, "tone": tone, "label": word}
+    icon, tone, word = LEVELS[level] if level else ("check", "green", gettext_noop("fits"))
+    return {"icon": icon, "tone": tone, "label": _(word)}
 
 
 @register.filter
@@ -181,11 +181,11 @@ def _bar(lengths: list[timedelta], tense: str, *, held: bool) -> dict[str, Any]:
 def finding(found: Finding, *, told: bool = True) -> dict[str, Any]:
     """What a rule says: level and breach in a few words; below it the whole sentence, unless told elsewhere."""
     if found.rule == "taken":
-        icon, tone, word = "x", "red", _("Taken")
+        icon, tone, word = "x", "red", gettext_noop("Taken")
     else:
         icon, tone, word = LEVELS[found.level]
     said = "" if found.rule == "taken" else wording.breach(found)
-    return {"icon": icon, "tone": tone, "word": word, "said": said, "finding": found, "told": told}
+    return {"icon": icon, "tone": tone, "word": _(word), "said": said, "finding": found, "told": told}
 
 
 @register.filter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +11,9 @@ from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
-from babel.messages.mofile import read_mo, write_mo
-from babel.messages.pofile import read_po
-from django.utils import translation
 from icalendar import Calendar
 from pytest_django import Settings
 
-from clinic.local.places import BASE_DIR
 from scheduling import checks, emails, privacy
 from scheduling.calendars import Host, Visit
 from scheduling.emails import Letter
@@ -336,28 +331,3 @@ def test_no_word_of_a_mail_is_left_untranslated(kind: MailKind) -> None:
         for message in (sent(full), sent(replace(full, language="es")))
     )
     assert english & spanish <= {"Ingrid", "Larkfield", "House", "Alder", "Row", "Fairhaven", "min"}
-
-
-def test_the_compiled_catalog_is_the_written_one() -> None:
-    folder = BASE_DIR / "locale" / "es" / "LC_MESSAGES"
-    compiled = io.BytesIO()
-    write_mo(compiled, read_po(io.BytesIO((folder / "django.po").read_bytes())))
-    texts = [
-        {f"{message.context} {message.id}": message.string for message in read_mo(io.BytesIO(file)) if message.id}
-        for file in (compiled.getvalue(), (folder / "django.mo").read_bytes())
-    ]
-    assert texts[0] == texts[1]
-
-
-@pytest.mark.parametrize("kind", MailKind)
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_the_language_of_whoever_works_at_the_desk_changes_nothing_in_a_mail(kind: MailKind, language: str) -> None:
-    written = []
-    for desk in ("en", "es"):
-        with translation.override(desk):
-            message = emails.compose(
-                letter(kind, language=language, visits=(visit(0),), cancelled=(visit(7),)), now=NOW
-            )
-        written.append(re.sub(r"boundary=.*|--=+\d+==(--)?", "", message.as_string()))
-
-    assert written[0] == written[1]

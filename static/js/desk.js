@@ -34,7 +34,14 @@
       setTimeout(goOn); // a click follows, and may send the form itself
     }, true);
   }
-  document.addEventListener("submit", () => { waiting = false; }, true);
+  document.addEventListener("submit", (event) => {
+    waiting = false;
+    // The second of two clicks: the first is on its way.
+    if (event.target.dataset.sent) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
 
   document.addEventListener("keydown", (event) => {
     const field = event.target;
@@ -93,8 +100,8 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.target?.id !== "main") return;
     asking = false;
-    setTimeout(goOn);
   });
+  document.addEventListener("htmx:afterSettle", goOn);
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id !== "main" || !desk()) return;
     const changed = fields().filter((field) => field.type === "password" || value(field) !== sent.get(field.id));

@@ -135,3 +135,35 @@ def test_a_finding_stands_at_the_last_of_its_rows() -> None:
     assert drafts.elsewhere([gap, Finding("initial-min", Level.OVERRIDE, "")]) == (
         Finding("initial-min", Level.OVERRIDE, ""),
     )
+
+
+def test_rows_that_the_desk_has_changed_stay_in_a_plan_around_them() -> None:
+    mine = Row(place(3, 11), others=(place(3),), was=place(3))
+    offer = Offer("even", tuple(PlannedSession(0, one, (place(9),)) for one in (place(0), place(3, 11))), ())
+
+    assert drafts.edited((Row(place(0)), mine, Row(place(7), was=place(6), taken=True))) == (mine,)
+    assert drafts.from_offer(offer, (mine,)) == (Row(place(0), (place(9),)), mine)
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (place(0, 9, chair=2), "The nearest: the same time."),
+        (place(0, 10), "The nearest: 1 h later."),
+        (place(0, 8), "The nearest: 1 h earlier."),
+        (place(1), "The nearest: 1 day later."),
+        (place(-2), "The nearest: 2 days earlier."),
+    ],
+)
+def test_how_far_a_replacement_is_from_what_was_lost_is_said(now: Place, words: str) -> None:
+    names = drafts.Names(UTC, {}, {})
+    (line,) = drafts.lines((Row(now, was=place(0), taken=True),), [], names, library.STANDARD.visit)
+
+    assert line.nearest == words
+
+
+def test_the_last_lawful_day_is_known() -> None:
+    names = drafts.Names(UTC, {}, {})
+    shown = drafts.lines(rows(place(0), place(20), place(21)), [], names, library.STANDARD.visit, last_day=21)
+
+    assert [line.at_limit for line in shown] == [False, False, True]

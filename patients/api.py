@@ -19,7 +19,6 @@ from patients import registering
 from patients.models import Patient
 from patients.search import search
 from scheduling import queries, reminders, writes
-from scheduling.api.asked import carry_out_once
 
 
 class ChangeIn(serializers.Serializer[Any]):
@@ -92,7 +91,7 @@ def patients(request: Request) -> Response:
 def _register(request: Request) -> Response:
     given = validated(RegisterIn, request.data)
     staff, request_id, now = actor(request), given.pop("request_id"), clock.now()
-    patient, repeated = carry_out_once(
+    patient, repeated = writes.carry_out_once(
         "register",
         request_id,
         {"actor": staff.pk, **given},

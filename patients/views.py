@@ -27,7 +27,6 @@ from patients.models import Patient
 from patients.registering import PossibleDuplicate
 from patients.search import parts, says_enough, search
 from scheduling import queries, reminders, standing, writes
-from scheduling.api.asked import carry_out_once
 from scheduling.models import OPEN, Course, Mail, MailState
 
 PAGE_SIZE = 25
@@ -174,7 +173,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _registered(request: HttpRequest, form: PatientForm) -> HttpResponse:
     """Register whom the form describes, once however often it is sent, and lead to the patient."""
     given, staff, now = {name: form.cleaned_data[name] for name in _ASKED}, actor(request), clock.now()
-    patient, repeated = carry_out_once(
+    patient, repeated = writes.carry_out_once(
         "register",
         form.cleaned_data["request_id"],
         {"actor": staff.pk, **given},

@@ -26,6 +26,7 @@ from clinic.findings import Finding, Level
 from scheduling.models import Request
 
 Result = TypeVar("Result")
+Stored = TypeVar("Stored", bound=Model)
 
 #: Serialization failure, deadlock, lock not available: another writer was in the way, the same again may succeed.
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
@@ -125,6 +126,32 @@ class Once:
         if self.request_id is not None:
             result["findings"] = [_plain(finding) for finding in findings]
             Request.objects.filter(pk=self.request_id).update(result=json.loads(json.dumps(result, default=_plain)))
+
+
+def carry_out_once(
+    verb: str,
+    request_id: UUID | None,
+    asked: Mapping[str, Any],
+    act: Callable[[], Stored],
+    again: Callable[[int], Stored],
+    *,
+    now: datetime,
+) -> tuple[Stored, bool]:
+    """Act in one transaction, unless this request did before: then `again` reads the result by its id.
+
+    For the verbs of patients/, which know nothing of requests. Returns the result and whether it is a repetition.
+    Raises RequestReused, and what `act` raises; nothing is written then.
+    """
+    once = Once(verb, request_id, asked)
+
+    def work() -> tuple[Stored, bool]:
+        if earlier := once.claim(now):
+            return again(earlier["id"]), True
+        done = act()
+        once.remember(id=done.pk)
+        return done, False
+
+    return commit(work)
 
 
 def findings_of(result: Mapping[str, Any]) -> tuple[Finding, ...]:

@@ -1,13 +1,11 @@
-"""What a request means: at which site, in which places, signed by whom, and whether it was carried out before."""
+"""What a request means: at which site, in which places, signed by whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
-from django.db.models import Model
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -17,13 +15,12 @@ from clinic.errors import Invalid
 from clinic.models import Site
 from clinic.serializers import clocks_refuse
 from patients.models import Patient
-from scheduling import judging, writes
+from scheduling import judging
 from scheduling.judging import Signature, Verdict
 from scheduling.models import Course, ProtocolVersion
 from scheduling.protocols.types import Place
 
 Row = Mapping[str, Any]
-Stored = TypeVar("Stored", bound=Model)
 
 #: Stands for the chair or the prescriber that a row does not name: an id that nothing has.
 NOBODY = 0
@@ -119,29 +116,3 @@ def signature_of(request: Request, given: Mapping[str, Any]) -> Signature | None
     if override is None:
         return None
     return Signature(by=actor(request), rules=frozenset(override["rules"]), reason=override["reason"])
-
-
-def carry_out_once(
-    verb: str,
-    request_id: UUID | None,
-    asked: Mapping[str, Any],
-    act: Callable[[], Stored],
-    again: Callable[[int], Stored],
-    *,
-    now: datetime,
-) -> tuple[Stored, bool]:
-    """Act in one transaction, unless this request did before: then `again` reads the result by its id.
-
-    For the verbs of patients/, which know nothing of requests. Returns the result and whether it is a repetition.
-    Raises RequestReused, and what `act` raises; nothing is written then.
-    """
-    once = writes.Once(verb, request_id, asked)
-
-    def work() -> tuple[Stored, bool]:
-        if earlier := once.claim(now):
-            return again(earlier["id"]), True
-        done = act()
-        once.remember(id=done.pk)
-        return done, False
-
-    return writes.commit(work)

@@ -20,8 +20,8 @@ from clinic.serializers import Day
 from patients import worklist as lines
 from patients.models import Task
 from scheduling import board as today
-from scheduling import queries
-from scheduling.api.asked import carry_out_once, site_of
+from scheduling import queries, writes
+from scheduling.api.asked import site_of
 from scheduling.api.inputs import ConfirmIn
 from scheduling.api.outputs import BoardOut, BoardVersionOut, ReminderOut, TaskOut
 from scheduling.board import SiteDay
@@ -97,7 +97,7 @@ def acknowledge(request: Request, pk: int) -> Response:
     """Take a line off the worklist."""
     task, now, staff, site = get_object_or_404(Task, pk=pk), clock.now(), actor(request), site_of(request)
     request_id = validated(ConfirmIn, request.data)["request_id"]
-    done, _repeated = carry_out_once(
+    done, _repeated = writes.carry_out_once(
         "acknowledge",
         request_id,
         {"actor": staff.pk, "task": task.pk},

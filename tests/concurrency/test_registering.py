@@ -15,7 +15,7 @@ from django.db import connection
 from patients import registering
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
-from scheduling.api.asked import carry_out_once
+from scheduling import writes
 from tests.factories import NOW, make_clinic
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +63,7 @@ def test_one_request_sent_many_times_registers_once() -> None:
     request_id = uuid4()
 
     def register() -> tuple[int, bool]:
-        patient, repeated = carry_out_once(
+        patient, repeated = writes.carry_out_once(
             "register",
             request_id,
             {"name": "Maya"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def texts() -> Iterator[Text]:
 
 def _found(path: Path, source: str) -> Iterator[Text]:
     where = path.relative_to(BASE_DIR).as_posix()
-    for line, word, message, _comments in extract_python(io.BytesIO(source.encode()), list(KEYWORDS), [], {}):
+    calls: Iterable[Any] = extract_python(io.BytesIO(source.encode()), KEYWORDS, [], {})
+    for line, word, message, _comments in calls:
         parts = message if isinstance(message, tuple) else (message,)
         context = parts[0] if "pgettext" in word else None
         said = parts[1 if context else 0 :]

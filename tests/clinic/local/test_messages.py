@@ -24,6 +24,16 @@ def said(catalog: Catalog) -> set[Any]:
     return {(message.context, message.id) for message in catalog if message.id}
 
 
+def forms(text: Any) -> list[str]:
+    """The text, or its singular and plurals."""
+    return [text] if isinstance(text, str) else list(text)
+
+
+def values(text: str) -> set[str]:
+    """The places that are filled in when it is said."""
+    return set(VALUES.findall(text))
+
+
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_a_catalog_has_exactly_the_texts_that_there_are(language: str) -> None:
     assert said(written(language)) == said(messages.template())
@@ -41,10 +51,8 @@ def test_a_translation_names_the_values_of_its_text(language: str) -> None:
     for message in written(language):
         if not message.id:
             continue
-        singular, *plural = message.id if isinstance(message.id, tuple) else (message.id,)
-        wanted = {text: sorted(set(VALUES.findall(text))) for text in (singular, *plural)}
-        forms = message.string if isinstance(message.string, tuple) else (message.string,)
-        wrong += [text for text in forms if sorted(set(VALUES.findall(text))) not in wanted.values()]
+        wanted = [values(text) for text in forms(message.id)]
+        wrong += [text for text in forms(message.string) if values(text) not in wanted]
     assert wrong == []
 
 

@@ -25,8 +25,12 @@ document.addEventListener("toggle", ({ target }) => {
 }, { capture: true });
 
 document.addEventListener("click", ({ target }) => close(target.closest(MENUS)));
-document.addEventListener("scroll", () => close(), { capture: true, passive: true });
-window.addEventListener("resize", () => close());
+function follow() {
+  const menu = document.querySelector(`${MENUS}[open]`);
+  if (menu) place(menu);
+}
+document.addEventListener("scroll", follow, { capture: true, passive: true });
+window.addEventListener("resize", follow);
 
 document.addEventListener("focusin", ({ target }) => close(target.closest(MENUS)));
 

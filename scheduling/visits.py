@@ -67,15 +67,15 @@ def expect(
     """
     site = session.course.site
     permissions.require(actor, Verb.NO_SHOW, at=site)
-    if at is not None and at.tzinfo is None:
-        raise Invalid.at("at", _("A time needs its zone."))
-    if at is not None and at <= now:
-        raise Invalid.at("at", _("This time is past."))
     once = writes.Once("expect", request_id, {"actor": actor.pk, "session": session.pk, "at": at})
 
     def work() -> Change:
         if earlier := once.claim(now):
             return repeated(earlier)
+        if at is not None and at.tzinfo is None:
+            raise Invalid.at("at", _("A time needs its zone."))
+        if at is not None and at <= now:
+            raise Invalid.at("at", _("This time is past."))
         known = {Session.objects.values_list("local_date", flat=True).get(pk=session.pk)}
         placing.lock(site, known, session.patient_id, now)
         fresh = Session.objects.select_related("course").get(pk=session.pk)

@@ -283,6 +283,15 @@ def test_noting_a_late_patient_takes_effect_once(clinic: Clinic, course: Course)
     assert course.events.filter(kind="expected").count() == 1
 
 
+def test_a_repeated_call_gets_its_answer_when_the_time_that_was_said_is_past(clinic: Clinic, course: Course) -> None:
+    request = uuid4()
+    visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=START)
+
+    again = visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=LATE)
+
+    assert (again.repeated, again.sessions[0].expected_at) == (True, LATE)
+
+
 # Until when a late visit can begin
 
 

@@ -118,9 +118,12 @@ def weigh(
     return Verdict(by_severity(findings), tuple(taken))
 
 
-def calendar_findings(*, site: Site, protocol: Protocol, places: Mapping[int, Place]) -> list[Finding]:
-    """What hours, shifts and other bookings say to places, named by their keys; `taken` for another booking's."""
-    findings, taken = _look(site, protocol, places, ())
+def calendar_findings(
+    *, site: Site, protocol: Protocol, places: Mapping[int, Place], leaving: Collection[int] = ()
+) -> list[Finding]:
+    """What hours, shifts and other bookings say to places, named by their keys; `taken` for another booking's.
+    `leaving` are the ids of sessions that give up their time for them."""
+    findings, taken = _look(site, protocol, places, leaving)
     return [*map(taken_finding, taken), *findings]
 
 

@@ -71,7 +71,7 @@ def propose(
 
     Without a course a new one is planned; without a phase the one that comes next; without a count as many as the
     protocol plans, in maintenance those of three months. `moving` are sessions of one phase that are to have other
-    times. Raises RoleRefused, and Invalid for fixed places that cannot be meant.
+    times; those they have now count as free. Raises RoleRefused, and Invalid for fixed places that cannot be meant.
     """
     permissions.require(actor, Verb.BOOK)
     rules = protocol.protocol
@@ -104,7 +104,7 @@ def propose(
         interval = _interval(rules, course, wanted)
         after = max((session.local_date + interval for session in mine), default=first)
         targets = _nearest(targets or [max(after, first)], fixed, site, missing, interval)
-    frame = _Frame(rules, site, course, wanted, tuple(mine), tuple(standing), fixed)
+    frame = _Frame(rules, site, course, wanted, tuple(mine), tuple(standing), fixed, frozenset(leaving))
     if missing < 1:
         return Proposal(offers=(frame.offer("soonest", ()),))
     spots = [
@@ -118,7 +118,7 @@ def propose(
             protocol=rules,
             phase=wanted,
             count=missing,
-            days=openings.day_masks(site, first, first + timedelta(days=ahead)),
+            days=openings.day_masks(site, first, first + timedelta(days=ahead), leaving=moving),
             zone=site.zone,
             earliest=begin,
             now=now,
@@ -159,11 +159,7 @@ def judge(
     places = judging.in_utc(places)
     judging.check_places(actor=actor, places=places, site=site, now=now)
     verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=protocol.protocol, course=course, places=places)
-    taken = [
-        Finding("taken", Level.BLOCK, gettext_noop("This time belongs to another booking."), sessions=(row,))
-        for row in verdict.taken
-    ]
-    return (*taken, *verdict.findings)
+    return (*map(judging.taken_finding, verdict.taken), *verdict.findings)
 
 
 def _phase_wanted(
@@ -251,7 +247,7 @@ def _usual(mine: Sequence[Standing]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What all offers of a proposal share: the sessions that stand and the rows that stay."""
+    """What all offers of a proposal share: the sessions that stand, the rows that stay, the sessions that leave."""
 
     rules: Protocol
     site: Site
@@ -260,6 +256,7 @@ class _Frame:
     mine: tuple[Standing, ...]
     standing: tuple[Standing, ...]
     fixed: tuple[Place, ...]
+    leaving: frozenset[int]
 
     def offer(self, label: str, planned: Sequence[PlannedSession]) -> Offer:
         """The rows of a plan and the fixed ones by time, numbered with the sessions of the phase that stand."""
@@ -291,4 +288,5 @@ class _Frame:
             site=self.site,
             protocol=self.rules,
             places={index: place for index, place in enumerate(places) if place in self.fixed},
+            leaving=self.leaving,
         )

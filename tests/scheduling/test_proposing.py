@@ -323,3 +323,25 @@ def test_a_second_proposal_reads_only_the_days_that_changed(patient: Patient) ->
 
     assert (kept, len(statements)) == (6, 10)
     assert len(proposal.offers[0].sessions) == 6
+
+
+def test_sessions_that_are_to_have_other_times_leave_those_they_have(patient: Patient) -> None:
+    """With one chair: the last but one stays half an hour later on its date, for the last one its own hour is free."""
+    clinic = make_clinic(chairs=1)
+    course = book(clinic, patient, propose(clinic, patient, wishes=Wishes(not_before=time(9), not_after=time(9))))
+    fifth, sixth = course.sessions.in_order()[4:]
+    later = Place(fifth.starts_at + timedelta(minutes=30), fifth.chair_id, fifth.prescriber_id)
+
+    proposal = propose(
+        clinic,
+        patient,
+        course=course,
+        moving=[fifth, sixth],
+        fixed=[later],
+        earliest=sixth.local_date,
+        wishes=Wishes(not_before=time(9), not_after=time(9)),
+    )
+
+    offer = proposal.offers[0]
+    assert [row.place.starts_at for row in offer.sessions] == [later.starts_at, sixth.starts_at]
+    assert (offer.label, offer.findings) == ("wishes", ())

@@ -59,6 +59,9 @@ class PatientForm(forms.ModelForm[Patient]):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they come
         for name in ("last_name", "first_name", "email", "phone"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
+        if self.instance.pk:
+            for name in self.Meta.fields:  # what has changed since the page was shown is not changed back
+                self.fields[name].show_hidden_initial = True
 
     def clean(self) -> dict[str, object]:
         """Names and numbers stand in the headers of mails: they are one line."""

@@ -392,6 +392,22 @@ def test_a_change_that_is_refused_changes_nothing(desk: Client) -> None:
     assert (patient.last_name, says(answer, "h1")) == ("Vance", [str(patient)])
 
 
+def test_an_older_page_changes_only_what_was_typed_in_it(desk: Client) -> None:
+    patient = PatientFactory.create(last_name="Vance", first_name="Eleanor", phone="", email="old@example.org")
+    path = f"/patients/{patient.pk}/edit/"
+    shown = form_data(desk.get(path))
+    desk.post(path, form_data(desk.get(path)) | {"phone": "555 0142", "email": "", "birth_date": "1980-05-17"})
+    refused = desk.post(path, shown | {"last_name": ""})
+    answer = desk.post(path, form_data(refused) | {"last_name": "Vance-Okonkwo"})
+    patient.refresh_from_db()
+
+    assert (refused.status_code, answer.status_code) == (422, 302)
+    assert (str(patient), patient.phone, patient.email, patient.birth_date) == (
+        *("Vance-Okonkwo, Eleanor", "555 0142", ""),
+        date(1980, 5, 17),
+    )
+
+
 def test_everybody_reads_and_nurses_do_not_write(clinic: Clinic) -> None:
     patient = PatientFactory.create()
     paths = ["/patients/", f"/patients/{patient.pk}/", "/patients/new/", f"/patients/{patient.pk}/edit/"]

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from clinic.models import Shift, Staff
@@ -28,15 +32,11 @@ MOST_CHAIRS, MOST_PRESCRIBERS = 6, 4
 SHORT = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One half hour of a resource. `share` is the used part in tenths, `off` says that nobody is there."""
+class Cell(NamedTuple):
+    """One half hour of a resource: what is written in it; `looks` is off where nobody is there, full at the limit."""
 
-    used: str
-    there: str
-    share: int
-    full: bool
-    off: bool
+    looks: str
+    text: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,10 @@ class Column:
     name: str
     when: str
     cells: tuple[Cell, ...]
-    limited: bool
 
     @property
     def full(self) -> bool:
-        return any(cell.full for cell in self.cells)
+        return any(cell.looks == "full" for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,7 @@ def _prescribers(board: Board, scale: Scale, halves: Sequence[Interval], session
             max((shift.patients_at_once for shift in shifts if _touch(shift, half)), default=None) for half in halves
         ]
         used = load.peaks(care, halves)
-        columns.append(
-            Column(person.last_name or person.username, _when(shifts, scale), _cells(used, limits), limited=True)
-        )
+        columns.append(Column(person.last_name or person.username, _when(shifts, scale), _cells(used, limits)))
     return columns
 
 
@@ -120,8 +117,8 @@ def _nurses(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
     shifts = [shift for shift in board.shifts if not shift.staff.is_prescriber]
     there: list[int | None] = [sum(_touch(shift, half) for shift in shifts) for half in halves]
     if not shifts:
-        return Column(_("Nurses"), _("load"), tuple(Cell(_number(one), "", 0, False, False) for one in used), False)
-    return Column(_("Nurses"), _("load"), _cells(used, there), limited=True)
+        return Column(_("Nurses"), _("load"), tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used))
+    return Column(_("Nurses"), _("load"), _cells(used, there))
 
 
 def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Sequence[Session]) -> Column:
@@ -134,20 +131,23 @@ def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
         broken = {chair for chair, (since, until) in board.facts.outages if since < end and start < until}
         is_open = any(since < end and start < until for since, until in opened)
         there.append(sum(chair not in broken for chair in active) if is_open else None)
-    return Column(_("Chairs"), _("used"), _cells(used, there), limited=True)
+    return Column(_("Chairs"), _("used"), _cells(used, there))
 
 
 def _cells(used: Iterable[Fraction], there: Iterable[int | None]) -> tuple[Cell, ...]:
-    return tuple(
-        Cell(
-            used=_number(some),
-            there="" if limit is None else str(limit),
-            share=min(10, round(10 * some / limit)) if limit else 10 * bool(some),
-            full=bool(some) and some >= (limit or 0),
-            off=limit is None,
-        )
-        for some, limit in zip(used, there, strict=True)
-    )
+    off = _("off")
+    return tuple(_cell(_number(some), some, limit, off) for some, limit in zip(used, there, strict=True))
+
+
+@lru_cache(maxsize=1000)
+def _cell(number: str, used: Fraction, limit: int | None, off: str) -> Cell:
+    """Kept, for a day of forty chairs has hundreds of them, and few that differ."""
+    if limit is None:
+        return Cell("off", format_html("<b>{}</b>" if used else "{}", number if used else off))
+    tenths = min(10, round(10 * used / limit)) if limit else 10 * bool(used)
+    share = format_html('<svg class="share" aria-hidden="true"><rect width="{}0%" height="3"/></svg>', str(tenths))
+    text = format_html("<b>{}</b>/{}{}", number, str(limit), share if tenths else "")
+    return Cell("full" if used and used >= limit else "", text)
 
 
 def _number(some: Fraction) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,11 +16,14 @@ from scheduling import visits
 from scheduling.board import Board, Visit
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
 from scheduling.templatetags.visits import STATES
-from scheduling.views.day_scale import HALF_HOUR, Scale
-from scheduling.views.day_sheet import is_late, overdue
+from scheduling.views.day_scale import HALF_HOUR, Scale, draw_icon
+from scheduling.views.day_words import is_late, overdue
 from scheduling.wording import length
 
 SOON = 2 * HALF_HOUR
+
+#: A longer list is read by nobody; what is further ahead stands in the chairs.
+MOST = 40
 
 #: What can be done from here, while the state allows it; the visit's own steps have pages of their own.
 AWAITED = (SessionState.BOOKED, SessionState.CONFIRMED)
@@ -34,7 +38,7 @@ class Item:
     time: str
     chair: str
     tone: str
-    icon: str
+    icon: SafeString
     title: str
     name: str
     url: str
@@ -51,7 +55,7 @@ class Gone:
     pk: int
     time: str
     chair: str
-    icon: str
+    icon: SafeString
     word: str
     name: str
     url: str
@@ -59,13 +63,19 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The panel: `now` is what is overdue, the worst first; on another day everything stands in `later`."""
+    """The panel: `now` is what is overdue, the worst first; on another day everything stands in `later`, as far as it
+    is listed; so many are `beyond`."""
 
     now: tuple[Item, ...]
     soon: tuple[Item, ...]
     later: tuple[Item, ...]
+    beyond: int
     gone: tuple[Gone, ...]
     today: bool
+
+    @property
+    def more(self) -> int:
+        return len(self.later) + self.beyond
 
     @property
     def count(self) -> int:
@@ -83,10 +93,12 @@ def whats_next(board: Board, scale: Scale) -> Next:
     ahead = [item for item in items if not item.tone]
     today = board.date == local
     soon = [item for item in ahead if today and item.at < board.now + SOON]
+    later = ahead[len(soon) :]
     return Next(
         now=tuple(pressing),
         soon=tuple(soon),
-        later=tuple(ahead[len(soon) :]),
+        later=tuple(later[:MOST]),
+        beyond=max(0, len(later) - MOST),
         gone=tuple(told.gone()),
         today=today,
     )
@@ -117,7 +129,7 @@ class _Telling:
             time=self.scale.clock(at),
             chair=chair.name,
             tone=tone,
-            icon=icon,
+            icon=draw_icon(icon),
             title=title,
             name=str(session.patient),
             url=reverse("course", args=[session.course_id]),
@@ -182,7 +194,7 @@ class _Telling:
                 pk=session.pk,
                 time=self.scale.clock(session.starts_at),
                 chair=chairs.get(session.chair_id, ""),
-                icon=STATES[SessionState(session.state)][0],
+                icon=draw_icon(STATES[SessionState(session.state)][0]),
                 word=self.words[session.state],
                 name=str(session.patient),
                 url=reverse("course", args=[session.course_id]),

@@ -1,16 +1,25 @@
-"""Where on the day board a time stands: rows of five minutes from opening to closing."""
+"""What all parts of the day board draw with: where a time stands, in rows of five minutes, and icons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 
+from django.utils.safestring import SafeString
+
+from clinic.templatetags import icons
 from scheduling import wording
 from scheduling.board import Board
 from scheduling.openings import Interval
 
 ROW = timedelta(minutes=5)
 HALF_HOUR = timedelta(minutes=30)
+
+# What is made of figures, or of names in this code, is safe as it is: escaping it would cost as much as all the rest.
+
+#: An icon as it is drawn; a day of forty chairs has hundreds of them.
+draw_icon = lru_cache(maxsize=100)(icons.icon)
 
 #: A day of up to so many hours is drawn with half an hour around it.
 SHORT_DAY = timedelta(hours=9, minutes=30)
@@ -32,20 +41,22 @@ class Scale:
         """The row that is nearest to an instant; the first or the last one for what lies outside."""
         return min(max(round((at - self.start) / ROW), 0), self.rows)
 
-    def place(self, start: datetime, end: datetime) -> str:
+    def place(self, start: datetime, end: datetime) -> SafeString:
         """The classes of a box from start to end; never thinner than a row."""
         first = min(self.row(start), self.rows - 1)
-        return f"y{first} h{max(self.row(end) - first, 1)}"
+        return SafeString(f"y{first} h{max(self.row(end) - first, 1)}")
 
     def percent(self, at: datetime) -> str:
         """How far down an instant is, for attributes of SVG: whatever the language, with a point."""
         return f"{100 * ((at - self.start) / (self.end - self.start)):.3f}%"
 
-    def clock(self, at: datetime) -> str:
-        return wording.clock(at, self.zone)
+    def clock(self, at: datetime) -> SafeString:
+        """A local time as it is written."""
+        return _clock(at, self.zone)
 
-    def span(self, start: datetime, end: datetime) -> str:
-        return f"{self.clock(start)}–{self.clock(end)}"
+    def span(self, start: datetime, end: datetime) -> SafeString:
+        """From then till then."""
+        return SafeString(f"{self.clock(start)}–{self.clock(end)}")
 
     def halves(self) -> list[Interval]:
         """Half hour by half hour."""
@@ -76,6 +87,11 @@ def scale_of(board: Board) -> Scale | None:
     if end - start <= SHORT_DAY:
         start, end = start - HALF_HOUR, end + HALF_HOUR
     return Scale(start, end, zone)
+
+
+@lru_cache(maxsize=5000)
+def _clock(at: datetime, zone: tzinfo) -> SafeString:
+    return SafeString(wording.clock(at, zone))
 
 
 def _half_hour(at: datetime, zone: tzinfo) -> datetime:

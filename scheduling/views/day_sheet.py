@@ -13,7 +13,6 @@ from itertools import pairwise
 
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,11 +20,13 @@ from django.utils.translation import gettext_lazy
 from clinic.models import Closure
 from scheduling import wording
 from scheduling.board import Board, ChairDay, Visit
-from scheduling.models import OPEN, UNDER_WAY, PhaseChoice, Session, SessionState
+from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
 from scheduling.protocols.library import STANDARD
 from scheduling.protocols.windows import subtract
 from scheduling.templatetags.visits import STATES
-from scheduling.views.day_scale import Scale
+from scheduling.views.day_block import Alert, Block, Body, Part, draw_visit
+from scheduling.views.day_scale import Scale, draw_icon
+from scheduling.views.day_words import droplet, is_late, nth, overdue, since
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,57 +42,11 @@ WORD_LATE = gettext_lazy("Late")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A visit. `parts` are its phases, each with what is written in it; `edge` the colour of what is wrong with it."""
-
-    pk: int
-    place: str
-    looks: str
-    url: str
-    name: str
-    planned: str
-    parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A phase, to scale: `rows` high. `lines` are icon, text and look."""
-
-    phase: str
-    rows: int
-    name: str
-    dose: str
-    body: Body | None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is said of a visit: its state, what is wrong, when the patient may leave, who treats, which visit it is."""
-
-    icon: str
-    word: str
-    clock: SafeString | str
-    alerts: tuple[Alert, ...]
-    home: str
-    by: str
-    nth: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something that has to be noticed, in its colour."""
-
-    tone: str
-    icon: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Stretch:
     """A time in which a chair is free (`kind` free) or cannot be used (shut), and why."""
 
     kind: str
-    place: str
+    place: SafeString
     text: str
     note: str
 
@@ -104,12 +59,12 @@ class Lane:
     name: str
     active: bool
     edge: str
-    icon: str
+    icon: SafeString | str
     now: str
     clock: SafeString | str
     who: str
     then: str
-    items: tuple[Block | Stretch, ...]
+    items: tuple[SafeString | Stretch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +122,8 @@ class _Drawing:
     def lane(self, row: ChairDay) -> Lane:
         """A chair's header and its day."""
         outages = self.outages.get(row.chair.pk, [])
-        placed: list[tuple[datetime, Block | Stretch]] = [*self._outages(outages), *self._free(row, outages)]
-        placed += [(visit.session.starts_at, self.block(visit)) for visit in row.visits]
+        placed: list[tuple[datetime, SafeString | Stretch]] = [*self._outages(outages), *self._free(row, outages)]
+        placed += [(visit.session.starts_at, draw_visit(self.block(visit))) for visit in row.visits]
         placed.sort(key=lambda one: one[0])
         icon, now, clock, edge = self._status(row, outages)
         who, then = self._short(row)
@@ -177,7 +132,7 @@ class _Drawing:
             name=row.chair.name,
             active=row.chair.active,
             edge=edge,
-            icon=icon,
+            icon=draw_icon(icon) if icon else "",
             now=now,
             clock=clock,
             who=who,
@@ -269,10 +224,10 @@ class _Drawing:
         dose = self.scale.span(session.dose_starts_at, session.dose_ends_at)
         parts = tuple(
             Part(
-                phase=phase,
-                rows=high,
+                looks=SafeString(f"{phase} h{high}"),
                 name=name if place == named else "",
                 dose=dose if place == dosed else "",
+                icon=draw_icon(droplet(session)),
                 body=self.body(session) if place == 2 else None,
             )
             for place, (phase, high) in enumerate(zip(PHASES, rows, strict=True))
@@ -288,7 +243,7 @@ class _Drawing:
             parts=parts,
         )
 
-    def looks(self, session: Session) -> str:
+    def looks(self, session: Session) -> SafeString:
         """The classes of its look: state, whether it is over, and what is wrong."""
         looks = [session.state]
         if session.state in UNDER_WAY:
@@ -299,14 +254,14 @@ class _Drawing:
             looks.append("late")
         elif overdue(session, self.now):
             looks.append("overdue")
-        return " ".join(looks)
+        return SafeString(" ".join(looks))
 
     def body(self, session: Session) -> Body:
         """The words of a visit."""
         icon, word, clock = self.state(session)
         leaves = session.state in OPEN or session.state in UNDER_WAY
         return Body(
-            icon=icon,
+            icon=draw_icon(icon),
             word=word,
             clock=clock,
             alerts=tuple(self.alerts(session)),
@@ -324,8 +279,7 @@ class _Drawing:
                 return icon, _("Held until %(time)s") % {"time": self.until(session.course.held_until)}, ""
             case SessionState.GIVING:
                 length = (session.dose_ends_at - session.dose_starts_at) // MINUTE
-                icon = "spray" if getattr(session, "route", "") == "nasal" else icon
-                return icon, word, since("of", session.dose_starts_at, self.now, of=length)
+                return droplet(session), word, since("of", session.dose_starts_at, self.now, of=length)
             case SessionState.MONITORING:
                 return icon, word, since("hm", session.dose_ends_at, self.now)
         return icon, word, ""
@@ -334,19 +288,19 @@ class _Drawing:
         """What has to be noticed about a visit."""
         if is_late(session, self.now):
             ago = wording.length(self.now - session.starts_at)
-            yield Alert("amber", "clock-exclamation", _("Late %(length)s") % {"length": ago})
+            yield Alert("amber", draw_icon("clock-exclamation"), _("Late %(length)s") % {"length": ago})
             expected = session.expected_at
             if expected:
-                yield Alert("amber", "phone", _("Comes at %(time)s") % {"time": self.scale.clock(expected)})
+                yield Alert("amber", draw_icon("phone"), _("Comes at %(time)s") % {"time": self.scale.clock(expected)})
         if overdue(session, self.now):
             over = wording.length(self.now - session.ends_at)
             if session.ends_at <= self.now:
-                yield Alert("red", "clock-exclamation", _("Over %(length)s") % {"length": over})
+                yield Alert("red", draw_icon("clock-exclamation"), _("Over %(length)s") % {"length": over})
             else:
                 text = _("Dose over since %(time)s") % {"time": self.scale.clock(session.dose_ends_at)}
-                yield Alert("red", "clock-exclamation", text)
+                yield Alert("red", draw_icon("clock-exclamation"), text)
         if session.needs_replan and session.state in OPEN:
-            yield Alert("amber", "arrows-exchange", _("Needs a new time"))
+            yield Alert("amber", draw_icon("arrows-exchange"), _("Needs a new time"))
 
     def until(self, at: datetime) -> str:
         """A clock time of today, otherwise with its day."""
@@ -357,44 +311,3 @@ class _Drawing:
 
 
 PHASES = ("prepare", "give", "monitor", "turn-over")
-
-
-def is_late(session: Session, now: datetime) -> bool:
-    """Should be here and is not."""
-    return session.state in OPEN and session.starts_at < now
-
-
-def overdue(session: Session, now: datetime) -> bool:
-    """Is in the chair after its time, or the dose has not been ended."""
-    ended = session.state == SessionState.GIVING and session.dose_ends_at < now
-    return ended or (session.state in UNDER_WAY and session.ends_at <= now)
-
-
-def nth(session: Session) -> str:
-    """Which visit of its phase it is: "2 of 6", "Maint. 3"."""
-    if session.phase == PhaseChoice.INITIAL:
-        count = getattr(session, "of", None) or session.number
-        return _("%(number)s of %(count)s") % {"number": session.number, "count": max(count, session.number)}
-    if session.phase == PhaseChoice.MAINTENANCE:
-        return _("Maint. %(number)s") % {"number": session.number}
-    return _("Taper %(number)s") % {"number": session.number}
-
-
-def since(kind: str, at: datetime, now: datetime, *, of: int = 0) -> SafeString:
-    """A clock that runs on by itself: `hm` as 1:32, `min` as 12 min, `of` as 27/40.
-
-    It stands still before its start. From an hour on minutes are written with hours, and stand still, too.
-    """
-    minutes = max(0, (now - at) // MINUTE)
-    if kind == "min" and minutes >= 60:
-        return format_html("{}", wording.length(minutes * MINUTE))
-    text = {"hm": f"{minutes // 60}:{minutes % 60:02}", "of": f"{minutes}/{of}", "min": str(minutes)}[kind]
-    unit = " " + _("min") if kind == "min" else ""
-    return format_html(
-        '<span data-clock="{}" data-since="{}"{}>{}</span>{}',
-        kind,
-        str(int(at.timestamp())),
-        format_html(' data-of="{}"', str(of)) if of else "",
-        text,
-        unit,
-    )

@@ -648,14 +648,28 @@
       if (other) stop(other).focus();
     } else if (link && event.key === "m" && document.documentElement.dataset.keys !== "off") {
       event.preventDefault();
-      const visit = visits.get(Number(link.dataset.session));
-      if (visit?.movable) aim(visit);
+      begin(link);
     }
   }, true);
 
+  function begin(link) {
+    const visit = visits.get(Number(link.dataset.session));
+    if (visit?.movable) aim(visit);
+  }
+
+  // For those who have switched single keys off, or look for the key: the visit that had the focus last.
+  let last = null;
+  document.getElementById("move-key")?.addEventListener("click", () => {
+    const link = (last && linkOf(last)) ?? stop();
+    link?.focus();
+    if (link && last) begin(link);
+  });
+
   // Letting go of a dragged visit is no click on its link.
   drawn.addEventListener("click", (event) => move && event.preventDefault(), true);
-  drawn.addEventListener("focusin", (event) => event.target.matches("a.card") && stop(event.target));
+  drawn.addEventListener("focusin", (event) => {
+    if (event.target.matches("a.card")) last = stop(event.target).dataset.session;
+  });
 
   // -------------------------------------------------------------------------------------------------- keeping up
 

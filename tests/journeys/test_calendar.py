@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from datetime import date, datetime, time, timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 from pytest_django.live_server_helper import LiveServer
 
 from patients.models import Patient
@@ -273,6 +274,38 @@ def test_a_time_that_is_lost_is_said_and_what_is_left_is_marked(
     assert complaints == []
 
 
+def test_the_first_load_asks_for_data_once_and_is_light(
+    course: Course, monday: date, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, complaints = open_page(chromium, live_server)
+    sign_in(page, to="/calendar/")
+    fresh = page.context.new_page()
+    asked: list[Response] = []
+    fresh.on("response", lambda answer: asked.append(answer))  # noqa: PLW0108 Playwright marks what it is given
+    fresh.goto(f"/calendar/{monday}/", wait_until="networkidle")
+    paths = [answer.url.removeprefix(live_server.url) for answer in asked]
+
+    assert [path for path in paths if not path.startswith("/static/")] == [f"/calendar/{monday}/"]
+    assert sum(len(gzip.compress(answer.body())) for answer in asked) < 300_000  # as they are served
+    assert complaints == []
+
+
+def test_who_has_switched_keys_off_moves_by_the_button_that_names_the_key(
+    clinic: Clinic, course: Course, monday: date, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, complaints = open_page(chromium, live_server)
+    sign_in(page, to=f"/calendar/{monday}/")
+    page.evaluate("document.documentElement.dataset.keys = 'off'")
+    visit(page, 2).focus()
+    page.keyboard.press("m")
+    expect(page.locator("#moving")).to_be_hidden()
+    page.get_by_role("button", name="on a visit, then arrows").click()
+    expect(page.locator("#moving")).to_contain_text("visit 2 of 6")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#said")).to_have_text(re.compile("Chair 2: fits$"))
+    assert complaints == []
+
+
 def test_without_scripts_a_table_leads_to_the_page_that_moves(
     course: Course, monday: date, chromium: Browser, live_server: LiveServer
 ) -> None:
@@ -323,7 +356,7 @@ def test_every_state_fits_and_can_be_used_by_everybody(
     course: Course, monday: date, chromium: Browser, live_server: LiveServer, size: tuple[int, int]
 ) -> None:
     page, _ = open_page(chromium, live_server, size, bypass_csp=True)  # the checker is a script of our own
-    sign_in(page)
+    sign_in(page, to=f"/calendar/{monday}/")
     found = {}
     for query in ("", "?view=day", "?by=prescriber", "?view=day&by=prescriber"):
         page.goto(f"/calendar/{monday}/{query}")

@@ -42,7 +42,7 @@ def run() -> dict[str, Any]:
                 cursor.execute("SELECT version FROM scheduling_day WHERE site_id = %s AND date = %s", [site.pk, day])
                 cursor.fetchall()
             alone.append((time.perf_counter() - began) * 1000)
-    queries = _http.queries_of(f"/board/{days[0]}/version/?site={site.pk}", session, **BACKGROUND)
+    queries = _http.queries_of(f"/board/{days[0]}/version/?site={site.pk}", session, None, **BACKGROUND)
     value = _http.p95(asked)
     return {
         "value": round(value, 2),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from tests import browser
 from tests.clinic.local.test_run import Clinic, free_port
@@ -40,7 +40,7 @@ def load(clinic: Clinic) -> list[Answer]:
     [(name, password)] = [line.split()[2:] for line in clinic.lines if line.startswith("login desk ")]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.executable(), args=list(browser.OPTIONS))
-        size = {"width": DESKTOP[0], "height": DESKTOP[1]}
+        size = ViewportSize(width=DESKTOP[0], height=DESKTOP[1])
         base = f"http://localhost:{clinic.port}"
         entrance = chromium.new_context(base_url=base, viewport=size)
         page = entrance.new_page()

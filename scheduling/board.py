@@ -209,11 +209,9 @@ def due(session: Session, now: datetime) -> tuple[Due, ...]:
 def _sessions(site: Site, day: date) -> QuerySet[Session]:
     """Every session of the date, by start, with what is named beside it: `route` of its protocol, and `of`, how many
     visits stand in the same phase of its course."""
-    same_phase = Session.objects.filter(course=OuterRef("course"), phase=OuterRef("phase")).live()
-    found = Session.objects.filter(site=site, local_date=day).in_order()
+    found = Session.objects.filter(site=site, local_date=day).in_order().with_count()
     return found.select_related("patient", "prescriber", "course").annotate(
-        route=KeyTextTransform("route", "course__protocol__data"),
-        of=Subquery(same_phase.values("phase").annotate(of=Count("pk")).values("of")),
+        route=KeyTextTransform("route", "course__protocol__data")
     )
 
 

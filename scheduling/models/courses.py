@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Prefetch, Q
+from django.db.models import Count, F, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -193,6 +193,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def in_order(self) -> SessionQuerySet:
         """By planned start."""
         return self.order_by("during__startswith", "pk")
+
+    def with_count(self) -> SessionQuerySet:
+        """Each with `of`: how many sessions stand in the same phase of its course, None where none does."""
+        same = Session.objects.filter(course=OuterRef("course"), phase=OuterRef("phase")).live()
+        return self.annotate(of=Subquery(same.values("phase").annotate(of=Count("pk")).values("of")))
 
 
 class Session(models.Model):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -155,12 +156,15 @@ def test_the_ends_of_the_calendar_are_pages(desk: Client, day: str) -> None:
 def test_closed_days_and_chairs_out_of_order_say_why(desk: Client, clinic: Clinic) -> None:
     ClosureFactory.create(site=clinic.site, day=MONDAY + timedelta(days=3), reason="Holiday")
     ClosureFactory.create(site=clinic.site, chair=clinic.chairs[2], reason="Pump service")
+    late = DateTimeTZRange(local(MONDAY + timedelta(days=4), "15:00"), local(MONDAY + timedelta(days=5), "00:00"))
+    ClosureFactory.create(site=clinic.site, during=late, reason="Staff meeting")
     answer = desk.get(WEEK)
 
-    assert says(answer, "th")[4] == "Thu 4 Feb closed, Holiday"
+    assert says(answer, "th")[4:6] == ["Thu 4 Feb closed, Holiday", "Fri 5 Feb 0 visits, Staff meeting"]
     assert cells(answer)[2][1] == "Pump service –"
     assert data(answer)["off"] == [
         [3, 480, 1080, -1, -1, "Holiday"],
+        [4, 900, 1080, -1, -1, "Staff meeting"],
         [0, 480, 1080, 2, -1, "Pump service"],
     ]
 
@@ -385,5 +389,5 @@ def test_it_takes_as_many_queries_for_forty_chairs_as_for_four(at_now: None, db:
     assert len(visits(answer)) == chairs * 10
     assert len(answer.content) < 130_000  # 40 chairs over 7 long days, a thousand visits, stay under 300 kB
     # session, user, sites; versions, hours and closures (2; shifts and bookings by prescriber), closures' reasons,
-    # sessions, visits of their courses, prescribers, chairs; open worklist lines
-    assert len(queries) == {"chair": 12, "prescriber": 14}[by]
+    # visits, prescribers, chairs; open worklist lines
+    assert len(queries) == {"chair": 11, "prescriber": 13}[by]

@@ -36,17 +36,10 @@ WEEKDAYS = [
 
 
 class ProtocolField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
-    """A protocol by its name, its version and how many visits it takes in how many days."""
+    """A protocol by its name and version."""
 
     def label_from_instance(self, obj: ProtocolVersion) -> str:
-        rules = obj.protocol
-        fewest, most = rules.initial_min, rules.limits["initial-max"].value
-        return _("%(name)s v%(version)s · %(count)s in %(days)s days") % {
-            "name": obj.name,
-            "version": obj.version,
-            "count": str(most) if fewest == most else f"{fewest}–{most}",
-            "days": rules.limits["span-max"].value,
-        }
+        return f"{obj.name} · v{obj.version}"
 
 
 class PrescriberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when the program runs
@@ -299,6 +292,7 @@ class ExpectForm(forms.Form):
     def __init__(self, *args: Any, session: Session, zone: tzinfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.session, self.zone = session, zone
+        self.fields["at"].widget.attrs["autofocus"] = True
 
     def clean_at(self) -> datetime | None:
         """The instant on the visit's date; of a time that the clocks show twice, the first that is after the start."""

@@ -176,7 +176,7 @@ def _page(
     held = found.state == CourseState.HELD
     unsigned = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE} - signed)
     needed = unsigned if held else []
-    earlier, rows = steps.folded(standing.rows())
+    earlier, rows = steps.folded(standing.rows)
     return render(
         request,
         "courses/course.html",

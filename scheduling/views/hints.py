@@ -125,7 +125,7 @@ def _held(standing: Standing, unsigned: Collection[str], asked: Asked | None) ->
 def _visits(standing: Standing) -> Iterator[Hint]:
     """Visits that need somebody now: without a time, not come, not written down."""
     zone = standing.course.site.zone
-    rows = {row.session.pk: row for row in standing.rows()}
+    rows = {row.session.pk: row for row in standing.rows}
     for session in standing.live:
         row, when = rows[session.pk], wording.short(session.starts_at, zone)
         if session.needs_replan and session.state in OPEN:

@@ -72,14 +72,15 @@ class Move:
         self.request, self.session, self.now = request, session, now
         self.site = session.course.site
         act = "take" if "take" in request.POST else request.POST.get("act", "")
+        committing = act == "move"
+        offered = self._offered_place(act)
         self.edit = EditForm(
             request.POST if act == "look" else None,
-            initial=EditForm.values(place_of(session), self.site),
+            initial=EditForm.values(offered or place_of(session), self.site),
             site=self.site,
         )
-        committing = act == "move"
         self.sign = SignForm(request.POST if committing else None, site=self.site, actor=actor(request), prefix="sign")
-        self.place = self._chosen(act)
+        self.place = self.edit.place if act == "look" and self.edit.is_valid() else offered
         self.commits = committing and self.place is not None
         self.together = request.POST.get("with") == "all"
         self.findings: tuple[Finding, ...] = ()
@@ -87,9 +88,8 @@ class Move:
         self.refusal = ""
         self.status = 422 if self.edit.is_bound and not self.edit.is_valid() else 200
 
-    def _chosen(self, act: str) -> Place | None:
-        if act == "look":
-            return self.edit.place if self.edit.is_valid() else None
+    def _offered_place(self, act: str) -> Place | None:
+        """The one whose button was pressed, or that the look was about."""
         try:
             name = {"take": "take", "move": "place"}.get(act)
             return drafts.decode(self.request.POST[name]) if name else None

@@ -186,6 +186,7 @@ class Standing:
 
     # The table
 
+    @cached_property
     def rows(self) -> list[Row]:
         """Every visit in order of time, with what is found at the last visit it concerns."""
         first = (self.live or self.sessions)[0].local_date if self.sessions else self.today

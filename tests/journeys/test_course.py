@@ -265,6 +265,7 @@ def states(page: Page, monday: date, course: Course, held: Course, ended: Course
     sign_in(page, to=f"/courses/{course.pk}/")
     yield "late"
     row(page, day(monday, 3)).locator("summary").click()
+    page.evaluate("scrollTo(0, 0)")  # what lies half below the bar of a phone would count as too small
     yield "menu"
     row(page, day(monday, 3)).get_by_role("link", name="Move").click()
     yield "move"

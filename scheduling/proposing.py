@@ -73,7 +73,7 @@ def propose(
     protocol plans, in maintenance those of three months. `moving` are sessions of one phase that are to have other
     times; those they have now count as free. Raises RoleRefused, and Invalid for fixed places that cannot be meant.
     """
-    permissions.require(actor, Verb.BOOK)
+    permissions.require(actor, Verb.BOOK, at=site)
     rules = protocol.protocol
     fixed = judging.in_utc(fixed)
     if fixed:

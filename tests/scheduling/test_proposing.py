@@ -302,6 +302,15 @@ def test_who_may_not_book_is_not_proposed_anything(clinic: Clinic, patient: Pati
         propose(clinic, patient, actor=clinic.nurse)
 
 
+def test_nobody_of_another_site_is_told_what_this_one_has_free(clinic: Clinic, patient: Patient) -> None:
+    stranger = make_clinic(chairs=1, weeks=1).desk
+
+    with pytest.raises(RoleRefused) as refusal:
+        propose(clinic, patient, actor=stranger)
+
+    assert refusal.value.message == "You do not work at this site."
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_second_proposal_reads_only_the_days_that_changed(patient: Patient) -> None:
     clinic = make_clinic(weeks=26)
@@ -321,7 +330,7 @@ def test_a_second_proposal_reads_only_the_days_that_changed(patient: Patient) ->
     with connection.execute_wrapper(listen):
         proposal = propose(clinic, patient, protocol=standard)
 
-    assert (kept, len(statements)) == (6, 10)
+    assert (kept, len(statements)) == (7, 11)
     assert len(proposal.offers[0].sessions) == 6
 
 

@@ -617,7 +617,7 @@ def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Des
         planning.press("look")
 
     assert len(planning.rows) == int(sessions)
-    assert len(queries) == 30
+    assert len(queries) == 31
 
 
 def test_dates_are_those_of_the_site(planning: Desk) -> None:

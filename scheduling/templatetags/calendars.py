@@ -20,13 +20,10 @@ register = template.Library()
 
 @register.simple_tag
 def day_note(column: Column, today: date) -> str:
-    """What a date's head says beside it: how many visits, or why there are none; and whether it is today."""
-    if column.closed and column.reasons:
-        note = _("closed, %(reason)s") % {"reason": ", ".join(column.reasons)}
-    elif column.closed:
-        note = _("closed")
-    else:
-        note = ngettext("%(count)s visit", "%(count)s visits", column.visits) % {"count": column.visits}
+    """What a date's head says beside it: how many visits, when it is closed and why; and whether it is today."""
+    count = ngettext("%(count)s visit", "%(count)s visits", column.visits) % {"count": column.visits}
+    facts = [_("closed"), *([count] if column.visits else [])] if column.closed else [count]
+    note = ", ".join([*facts, *column.reasons])
     return _("today · %(note)s") % {"note": note} if column.date == today else note
 
 

@@ -138,15 +138,14 @@
 
   function events() {
     const all = rows().map(([id]) => String(id));
-    const off = data.off.map(([day, start, end, chair, prescriber, reason], place) => ({
-      id: `off-${place}`,
-      display: "background",
-      resourceIds: chair === -1 && prescriber === -1 ? all : [String((chair === -1 ? data.prescribers[prescriber] : data.chairs[chair])?.[0])],
-      start: stamp(day, start),
-      end: stamp(day, end),
-      classNames: ["off"],
-      title: chair === -1 ? "" : reason,
-    }));
+    const off = data.off.flatMap(([day, start, end, chair, prescriber, reason], place) => {
+      const times = { display: "background", start: stamp(day, start), end: stamp(day, end) };
+      const wide = chair === -1 && prescriber === -1;
+      const one = chair === -1 ? data.prescribers[prescriber] : data.chairs[chair];
+      const hatch = { ...times, id: `off-${place}`, classNames: ["off"], resourceIds: wide ? all : [String(one?.[0])], title: wide ? "" : reason };
+      const middle = all[Math.floor((all.length - 1) / 2)]; // where all is closed, it is said once
+      return wide && reason ? [hatch, { ...times, id: `why-${place}`, classNames: ["why"], resourceId: middle, title: reason }] : [hatch];
+    });
     return off.concat([...visits.values()].filter(({ day }) => day >= 0).map((visit) => ({
       id: String(visit.session),
       resourceId: String(rows()[rowOf(visit)][0]),
@@ -221,7 +220,7 @@
   }
 
   function offContent(event) {
-    return { domNodes: event.title ? [make("span", { class: "reason", title: event.title }, event.title)] : [] };
+    return { domNodes: event.title ? [make("span", { class: "reason", title: event.title }, icon("lock"), make("span", { class: "ellipsis" }, event.title))] : [] };
   }
 
   // The library draws anew what has changed; what it says about itself is no table, so its roles go.

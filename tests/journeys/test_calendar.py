@@ -12,11 +12,12 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 from pytest_django.live_server_helper import LiveServer
 
+from clinic.models import Closure
 from patients.models import Patient
 from scheduling import booking
 from scheduling.models import Course
 from scheduling.protocols.types import Place
-from tests.factories import NEW_YORK, PASSWORD, Clinic, PatientFactory, protocol
+from tests.factories import NEW_YORK, PASSWORD, Clinic, ClosureFactory, PatientFactory, protocol
 from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
 
 NAME = "Vance-Okonkwo, Eleanor Marguerite"
@@ -50,6 +51,15 @@ def course(clinic: Clinic, patient: Patient, monday: date) -> Course:
 def rival(clinic: Clinic, course: Course, monday: date) -> Course:
     """Somebody else on the same days, in the second chair."""
     return book(clinic, PatientFactory.create(last_name="Asante", first_name="Kwame"), monday, chair=1)
+
+
+@pytest.fixture
+def closed(clinic: Clinic, monday: date) -> list[Closure]:
+    """The last day of the week, and a chair for a day."""
+    return [
+        ClosureFactory.create(site=clinic.site, day=monday + timedelta(days=4), reason="A long weekend for everybody"),
+        ClosureFactory.create(site=clinic.site, chair=clinic.chairs[2], day=monday, reason="Pump service"),
+    ]
 
 
 def visit(page: Page, number: int, name: str = "Vance") -> Locator:
@@ -353,7 +363,12 @@ def test_keys_lead_to_other_dates_and_views(
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
 def test_every_state_fits_and_can_be_used_by_everybody(
-    course: Course, monday: date, chromium: Browser, live_server: LiveServer, size: tuple[int, int]
+    course: Course,
+    closed: list[Closure],
+    monday: date,
+    chromium: Browser,
+    live_server: LiveServer,
+    size: tuple[int, int],
 ) -> None:
     page, _ = open_page(chromium, live_server, size, bypass_csp=True)  # the checker is a script of our own
     sign_in(page, to=f"/calendar/{monday}/")

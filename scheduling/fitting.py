@@ -272,8 +272,10 @@ class _Search:
                 if isinstance(found, NoPlan):
                     return found
                 moves += found
-                spots += [Spot(other.pk, place.starts_at, phase) for other, place in found]
-        return moves
+                spots += _spots(found)
+        nearer = [(other, self._nearest(other, place)) for other, place in moves]
+        # The hours of gap-min keep sessions apart that the days alone do not.
+        return moves if _grave(self._new([self.spot, *_spots(nearer)], moving)) else nearer
 
     def _plan_phase(
         self, phase: Phase, group: Sequence[Session], spots: Sequence[Spot]
@@ -306,12 +308,7 @@ class _Search:
         )
         if isinstance(found, NoPlan):
             return found
-        planned = [row.place for row in found[0].sessions]
-        nearer = [self._nearest(other, place) for other, place in zip(group, planned, strict=True)]
-        rows = [Spot(other.pk, place.starts_at, phase) for other, place in zip(group, nearer, strict=True)]
-        if _grave(self._new([self.spot, *rows], [other for other in self.later if other in group])):
-            nearer = planned  # the hours of gap-min keep sessions apart that the days alone do not
-        return list(zip(group, nearer, strict=True))
+        return [(other, row.place) for other, row in zip(group, found[0].sessions, strict=True)]
 
     def _nearest(self, other: Session, planned: Place) -> Place:
         """The place on the planned date that is nearest to what the session has: hour, then prescriber, then chair."""
@@ -327,6 +324,10 @@ class _Search:
         if chair not in starts.lanes or not starts.chairs[2] >> starts.lanes[chair] + cell & 1:
             chair = mask.chair_at(self.needs, cell)
         return Place(mask.instant(cell), chair, prescriber)
+
+
+def _spots(moves: Sequence[tuple[Session, Place]]) -> list[Spot]:
+    return [Spot(session.pk, place.starts_at, Phase(session.phase)) for session, place in moves]
 
 
 def _distance(moves: Sequence[tuple[Session, Place]]) -> timedelta:

@@ -57,7 +57,7 @@ def pages(page: Page) -> Iterator[str]:
         page.goto(path)
         yield path
     page.goto("/patients/")
-    page.get_by_role("link", name="Vance-Okonkwo, Eleanor Marguerite").click()
+    page.get_by_role("link", name="Vance-Okonkwo, Eleanor Marguerite").first.click()
     yield "patient"
     page.get_by_role("link", name="New course").click()
     yield "new course"
@@ -73,10 +73,6 @@ def pages(page: Page) -> Iterator[str]:
     page.locator("[name=act][value=book]").click()
     expect(page).to_have_url(re.compile(r"/courses/\d+/$"))
     yield "course"
-    for name in ("Cancel course…", "Move", re.compile(r"^Cancel \d")):
-        page.get_by_role("link", name=name).first.click()
-        yield str(name)
-        page.go_back()
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])

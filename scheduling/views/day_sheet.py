@@ -34,6 +34,8 @@ MINUTE = timedelta(minutes=1)
 ROOM = 4
 #: A free stretch of at least so much is named.
 NAMED = timedelta(minutes=30)
+#: And has room for a second line.
+EXPLAINED = timedelta(minutes=60)
 
 #: The icons that are named here and in what comes next, beside those of the states.
 ICONS = frozenset({"arrows-exchange", "ban", "circle", "clock-exclamation", "door-exit", "droplet", "phone", "spray"})
@@ -161,7 +163,7 @@ class _Drawing:
             if end - start < NAMED:
                 continue
             note = ""
-            if end - start < STANDARD.visit.length:
+            if EXPLAINED <= end - start < STANDARD.visit.length:
                 note = _("Shorter than a visit of %(length)s") % {"length": wording.length(STANDARD.visit.length)}
             text = _("Free %(start)s–%(end)s") % {"start": self.scale.clock(start), "end": self.scale.clock(end)}
             yield start, Stretch("free", self.scale.place(start, end), text, note)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.contrib.sessions.models import Session as StoredSession
 from django.db import connection
 from django.test import Client
@@ -162,9 +164,9 @@ def test_who_has_not_come_stands_first_with_what_can_be_done(clinic: Clinic) -> 
     shown = seen(clinic, "09:12")
 
     assert texts(shown, "span.alert") == ["Late 12 min"]
-    assert texts(shown, "section.now-panel") == [
-        "Now · 1 09:00 Chair 1 Not arrived, 12 min late Asante, Kwame Can start until 10:10. +1 555 010 1200 Comes later Not coming"
-    ]
+    (item,) = shown.all("section.now-panel")[0].all("li.item")
+    assert item.text.startswith("09:00 Chair 1 Not arrived, 12 min late Asante, Kwame Can start until 10:10.")
+    assert texts(item, "a.button") == ["+1 555 010 1200", "Comes later", "Not coming"]
     assert shown.all("[href=tel:+15550101200]") != []
     assert texts(shown, "p.counts") == ["2 visits · 1 late"]
 
@@ -523,3 +525,14 @@ def test_who_has_signed_out_is_told_no_version(desk: Client, clinic: Clinic) -> 
     desk.post("/sign-out/")
 
     assert version(desk, clinic)[0] == 401
+
+
+# The look
+
+
+def test_there_is_a_place_for_each_five_minutes_of_the_longest_day() -> None:
+    """A day of 25 hours has 300 rows; the styles are written out, for the policy allows none in the markup."""
+    styles = (Path(settings.BASE_DIR) / "static" / "css" / "rows.css").read_text()
+    places = [f".y{row}{{--y:{row + 1}}}" for row in range(301)] + [f".h{rows}{{--n:{rows}}}" for rows in range(1, 301)]
+
+    assert styles.splitlines()[1:] == places

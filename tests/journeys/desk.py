@@ -29,7 +29,7 @@ def open_page(
     page = context.new_page()
     page.set_default_timeout(10_000)
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
+    page.on("console", lambda message: complaints.append(message.text) if complains(message.text) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "requestfailed",  # what is asked for while somebody goes to another page is given up
@@ -39,6 +39,11 @@ def open_page(
         "response", lambda answer: complaints.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
     )
     return page, complaints
+
+
+def complains(text: str) -> bool:
+    """Whether the console's line is one; that a focus was already where it belongs, is none."""
+    return not text.startswith("Autofocus processing was blocked")
 
 
 def sign_in(page: Page, user: str = "desk", to: str = "/") -> None:

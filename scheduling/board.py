@@ -5,7 +5,7 @@ Page and interface show the same values. Nothing here writes or locks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,13 +16,13 @@ from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef,
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
+from clinic.models import Chair, Closure, Role, Shift, Site, Staff
 from patients.models import Task
 from scheduling import openings
 from scheduling.models import FREED, Day, Session, SessionState
 from scheduling.openings import Booked, DayFacts
 from scheduling.protocols.masks import OnShift
-from scheduling.protocols.windows import day_bounds, subtract
+from scheduling.protocols.windows import day_bounds
 
 #: How far the next open day is looked for.
 LOOK_AHEAD = timedelta(days=60)
@@ -56,6 +56,7 @@ class ChairDay:
 
     @property
     def sessions(self) -> list[Session]:
+        """The sessions alone, as the interface lists them."""
         return [visit.session for visit in self.visits]
 
 
@@ -88,10 +89,12 @@ class Board:
 
     @property
     def closed(self) -> bool:
+        """It does not treat at all on that date."""
         return not self.facts.open
 
     @property
     def visits(self) -> Iterator[Visit]:
+        """Those of all chairs, chair by chair."""
         for row in self.chairs:
             yield from row.visits
 
@@ -122,12 +125,13 @@ def board(today: SiteDay, *, now: datetime) -> Board:
     """What every chair of a site does on a date. Five queries, beside the one of `site_day`."""
     site, day = today.site, today.date
     bounds = day_bounds(day, site.zone)
-    hours = list(OpeningHours.objects.filter(site=site))
+    hours = openings.hours_of(site)
     ahead = Closure.objects.filter(site=site, during__startswith__lt=bounds[1] + LOOK_AHEAD)
     closures = list(
         ahead.filter(during__endswith__gt=bounds[0]).select_related("chair").order_by("during__startswith", "pk")
     )
-    facts = _hours(site, day, hours, closures)
+    closed = [(closure.chair_id, (closure.during.lower, closure.during.upper)) for closure in closures]
+    facts = openings.opened(day, site.zone, hours, closed)
     visits: dict[int, list[Visit]] = {}
     freed = []
     for session in _sessions(site, day):
@@ -155,7 +159,7 @@ def board(today: SiteDay, *, now: datetime) -> Board:
         freed=tuple(freed),
         shifts=tuple(shifts),
         never_open=not hours,
-        next_open=_next_open(site, day, hours, closures),
+        next_open=_next_open(site, day, hours, closed),
     )
 
 
@@ -241,21 +245,6 @@ def _booked(session: Session) -> Booked:
     )
 
 
-def _hours(site: Site, day: date, hours: list[OpeningHours], closures: list[Closure]) -> DayFacts:
-    """Hours and outages of the date; neither shifts nor bookings."""
-    zone = site.zone
-    start, end = day_bounds(day, zone)
-    touching = [closure for closure in closures if closure.during.lower < end and closure.during.upper > start]
-    opening = [
-        (openings.instant(day, row.opens, zone), openings.instant(day, row.closes, zone))
-        for row in hours
-        if row.weekday == day.weekday()
-    ]
-    closed = [(row.during.lower, row.during.upper) for row in touching if row.chair_id is None]
-    outages = [(row.chair_id, (row.during.lower, row.during.upper)) for row in touching if row.chair_id is not None]
-    return DayFacts(day, zone, opening=opening, open=subtract(opening, closed), outages=outages)
-
-
-def _next_open(site: Site, day: date, hours: list[OpeningHours], closures: list[Closure]) -> date | None:
+def _next_open(site: Site, day: date, hours: openings.Hours, closed: Sequence[openings.Closed]) -> date | None:
     ahead = (day + timedelta(days=number) for number in range(1, LOOK_AHEAD.days + 1))
-    return next((later for later in ahead if _hours(site, later, hours, closures).open), None)
+    return next((later for later in ahead if openings.opened(later, site.zone, hours, closed).open), None)

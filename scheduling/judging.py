@@ -48,6 +48,7 @@ class Verdict:
     phases: tuple[Phase, ...] = ()
 
     def at(self, level: Level) -> tuple[Finding, ...]:
+        """The findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
 

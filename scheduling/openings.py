@@ -6,7 +6,7 @@ dates, kept from one call to the next and renewed only for dates whose version w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
@@ -21,6 +21,10 @@ from scheduling.protocols.types import Place, VisitTimes
 from scheduling.protocols.windows import day_bounds, merge, subtract
 
 Interval = tuple[datetime, datetime]
+
+#: Opening hours by weekday, 0 for Monday; and a closure: of a chair, None for the whole site, and when.
+Hours = Mapping[int, Sequence[tuple[time, time]]]
+Closed = tuple[int | None, Interval]
 
 NO_DOCTOR = gettext_noop("The prescriber is not on shift from the start of the dose to discharge.")
 OUT_OF_ORDER = gettext_noop("The chair is out of order then.")
@@ -162,15 +166,14 @@ _BOOKED = """
 def read(site: Site, dates: Collection[date], places: Collection[Place] | None = None) -> dict[date, DayFacts]:
     """The facts of these dates of a site, in four queries whatever their number; with `places` only those that
     concern their chairs and prescribers, in two when there are none: hours and closures."""
+    if not dates:
+        return {}
     zone = site.zone
-    days = {day: DayFacts(day, zone) for day in sorted(dates)}
-    if not days:
-        return days
-    bounds = {day: day_bounds(day, zone) for day in days}
-    _read_opening(site, days, bounds)
+    spans = merge(day_bounds(day, zone) for day in dates)
+    hours, closures = hours_of(site), _closures(site, spans[0][0], spans[-1][1])
+    days = {day: opened(day, zone, hours, closures) for day in sorted(dates)}
     if places is not None and not places:
         return days
-    spans = merge(bounds.values())
     asked: dict[str, Any] = {
         "site": site.pk,
         "dates": list(days),
@@ -200,27 +203,37 @@ def _utc(epoch: float) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
-def _read_opening(site: Site, days: dict[date, DayFacts], bounds: dict[date, Interval]) -> None:
-    since, until = bounds[min(days)][0], bounds[max(days)][1]
+def hours_of(site: Site) -> Hours:
+    """When the site opens on each weekday. One query."""
     hours: dict[int, list[tuple[time, time]]] = {}
     for weekday, opens, closes in OpeningHours.objects.filter(site=site).values_list("weekday", "opens", "closes"):
         hours.setdefault(weekday, []).append((opens, closes))
-    closures = list(
-        Closure.objects.filter(site=site, during__startswith__lt=until, during__endswith__gt=since).values_list(
-            "chair_id", "during__startswith", "during__endswith"
-        )
+    return hours
+
+
+def _closures(site: Site, since: datetime, until: datetime) -> list[Closed]:
+    found = Closure.objects.filter(site=site, during__startswith__lt=until, during__endswith__gt=since)
+    rows = found.values_list("chair_id", "during__startswith", "during__endswith")
+    return [(chair, (start, end)) for chair, start, end in rows]
+
+
+def opened(day: date, zone: tzinfo, hours: Hours, closures: Iterable[Closed]) -> DayFacts:
+    """The hours and outages of a date, of closures those that touch it; neither shifts nor bookings."""
+    since, until = day_bounds(day, zone)
+    opening = [
+        (_instant(day, opens, zone), _instant(day, closes, zone)) for opens, closes in hours.get(day.weekday(), ())
+    ]
+    touching = [(chair, span) for chair, span in closures if span[0] < until and span[1] > since]
+    return DayFacts(
+        day,
+        zone,
+        opening=opening,
+        open=subtract(opening, [span for chair, span in touching if chair is None]),
+        outages=[(chair, span) for chair, span in touching if chair is not None],
     )
-    for day, facts in days.items():
-        facts.opening = [
-            (instant(day, opens, facts.zone), instant(day, closes, facts.zone))
-            for opens, closes in hours.get(day.weekday(), [])
-        ]
-        touching = [row for row in closures if row[1] < bounds[day][1] and row[2] > bounds[day][0]]
-        facts.open = subtract(facts.opening, [(start, end) for chair, start, end in touching if chair is None])
-        facts.outages = [(chair, (start, end)) for chair, start, end in touching if chair is not None]
 
 
-def instant(day: date, at: time, zone: tzinfo) -> datetime:
+def _instant(day: date, at: time, zone: tzinfo) -> datetime:
     """A local time as an instant; one in the spring gap is read by the offset before it, so a day still opens."""
     return datetime.combine(day, at, zone).astimezone(UTC)
 

@@ -75,6 +75,7 @@ class Column:
 
     @property
     def closed(self) -> bool:
+        """The site does not treat at all on it."""
         return not self.opening
 
 

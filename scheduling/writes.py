@@ -100,6 +100,7 @@ class Once:
 
     @property
     def digest(self) -> str:
+        """What was asked, as a hash: it tells another request from this one and says nothing of a patient."""
         text = json.dumps(self.asked, default=_plain, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

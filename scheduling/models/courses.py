@@ -22,12 +22,16 @@ from scheduling.protocols.types import Phase, Protocol
 
 
 class PhaseChoice(models.TextChoices):
+    """The phases of a protocol, with the words that people read."""
+
     INITIAL = Phase.INITIAL.value, _("Initial phase")
     TAPER = Phase.TAPER.value, _("Taper")
     MAINTENANCE = Phase.MAINTENANCE.value, _("Maintenance")
 
 
 class CourseState(models.TextChoices):
+    """Whether a course is held, under way, or how it has ended."""
+
     HELD = "held", _("Held")
     ACTIVE = "active", _("Active")
     PAUSED = "paused", _("Paused")
@@ -41,6 +45,8 @@ RUNNING = (CourseState.HELD, CourseState.ACTIVE, CourseState.PAUSED)
 
 
 class SessionState(models.TextChoices):
+    """The steps of a visit and the ways out of it (protocol.md, part 3)."""
+
     HELD = "held", _("Held")
     BOOKED = "booked", _("Booked")
     CONFIRMED = "confirmed", _("Confirmed")
@@ -331,6 +337,7 @@ class Session(models.Model):
 
     @property
     def is_live(self) -> bool:
+        """It keeps its planned time."""
         return self.state in LIVE
 
 

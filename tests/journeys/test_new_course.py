@@ -339,6 +339,7 @@ def test_every_state_fits_and_can_be_used_by_everybody(
         for width, height in sizes:
             page.set_viewport_size({"width": width, "height": height})
             fits(page)
+            assert page.evaluate("[...document.querySelectorAll('.panel')].every(p => p.scrollWidth <= p.clientWidth)")
         still(page)
         if faulty := faults(page):
             found[name] = faulty

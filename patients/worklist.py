@@ -62,9 +62,9 @@ def text_of(task: Task) -> str:
         case TaskKind.OVERRIDE_ASKED:
             values = {"rules": ", ".join(task.details.get("rules", [])), "name": task.details.get("asked_name", "")}
             if values["name"]:
-                text = _("The times are held; %(name)s is asked to pass over %(rules)s.") % values
+                text = _("The times are held; %(name)s is asked to sign: %(rules)s.") % values
             else:
-                text = _("The times are held; a prescriber is asked to pass over %(rules)s.") % values
+                text = _("The times are held; a prescriber is asked to sign: %(rules)s.") % values
             reason = task.details.get("reason", "")
             return _("%(text)s Reason: %(reason)s") % {"text": text, "reason": reason} if reason else text
         case _:

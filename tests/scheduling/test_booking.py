@@ -625,7 +625,7 @@ def test_whoever_is_asked_for_an_override_reads_why(clinic: Clinic, patient: Pat
     task = Task.objects.get(kind=TaskKind.OVERRIDE_ASKED)
     assert task.details == asked
     assert worklist.text_of(task) == (
-        f"The times are held; {clinic.prescribers[1].short_name} is asked to pass over span-max. "
+        f"The times are held; {clinic.prescribers[1].short_name} is asked to sign: span-max. "
         "Reason: Flies home on the 12th."
     )
     assert change.course.events.get().details["reason"] == "Flies home on the 12th."

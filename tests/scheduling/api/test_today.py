@@ -179,7 +179,7 @@ def test_the_worklist_names_what_waits_oldest_first(desk: Api, clinic: Clinic, p
             "patient": patient.pk,
             "course": course.pk,
             "since": shown(MONDAY, "07:00"),
-            "text": "The times are held; a prescriber is asked to pass over gap-min.",
+            "text": "The times are held; a prescriber is asked to sign: gap-min.",
         },
     ]
 

@@ -52,7 +52,7 @@ def test_every_kind_of_line_says_what_to_do_by_when_and_leads_there(desk: Client
             "by Mon 1 Feb 09:00 open 1 h Find a time Done : Vance, Eleanor"
         ),
         (
-            f"Later Override asked for {who} The times are held; a prescriber is asked to pass over "
+            f"Later Override asked for {who} The times are held; a prescriber is asked to sign: "
             "gap too short and initial phase too long. open 2 h Review Done : Vance, Eleanor"
         ),
     ]

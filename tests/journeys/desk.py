@@ -53,6 +53,7 @@ def sign_in(page: Page, user: str = "desk", to: str = "/") -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    page.wait_for_load_state()  # keys that are pressed before the scripts are there do nothing
 
 
 def fits(page: Page) -> None:

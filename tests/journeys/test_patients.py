@@ -92,6 +92,7 @@ def test_a_patient_is_found_by_keys_alone(course: Course, chromium: Browser, liv
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", level=1)).to_have_text(f"{LONG}, Maximiliana Theodora Josephine")
+    page.wait_for_load_state()
     page.keyboard.press("c")
     expect(page).to_have_url(re.compile(r"/courses/\d+/$"))
     assert complaints == []
@@ -110,9 +111,11 @@ def test_who_is_not_found_is_registered_and_gets_a_course_by_keys_alone(
     expect(page.get_by_label("Family name")).to_have_value("Okonkwo")
     expect(page.get_by_label("First name")).to_have_value("Elena")
     expect(page.get_by_label("Birth date")).to_have_value("1979-03-14")
+    page.wait_for_load_state()
     page.keyboard.press("Control+Enter")
 
     expect(page.get_by_text("Okonkwo, Elena is registered.")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile(r"/patients/\d+/course/new/$"))
     assert complaints == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -54,17 +54,9 @@ def cancel(request: HttpRequest, session_id: int) -> HttpResponse:
     if request.method != "POST" and _over(session, now):
         return _gone(request, session)
     form = GiveUpForm(request.POST or None, initial={"request_id": uuid4()})
-    if form.is_valid():
-        try:
-            cancelling.cancel_session(actor=actor(request), session=session, now=now, **form.cleaned_data)
-        except Stale as error:
-            return _gone(request, _session(session_id), error.message)
-        except DomainError as error:
-            add_error(form, error)
-        else:
-            messages.success(request, _("The visit is cancelled; its time is free."))
-            return redirect("course", session.course_id)
-    return _form(request, "courses/cancel_session.html", session, form)
+    said = _("The visit is cancelled; its time is free.")
+    done = _done(request, cancelling.cancel_session, session, form, said, now=now)
+    return done or _form(request, "courses/cancel_session.html", session, form)
 
 
 @page(POST=Verb.BOOK)
@@ -88,17 +80,9 @@ def no_show(request: HttpRequest, session_id: int) -> HttpResponse:
     if request.method != "POST" and not can_be_no_show(session, now):
         return _gone(request, session)
     form = NoShowForm(request.POST or None, initial={"request_id": uuid4()})
-    if form.is_valid():
-        try:
-            visits.no_show(actor=actor(request), session=session, now=now, **form.cleaned_data)
-        except Stale as error:
-            return _gone(request, _session(session_id), error.message)
-        except DomainError as error:
-            add_error(form, error)
-        else:
-            messages.success(request, _("Written down: nobody came. The time is free."))
-            return redirect("course", session.course_id)
-    return _form(request, "courses/no_show.html", session, form)
+    said = _("Written down: nobody came. The time is free.")
+    done = _done(request, visits.no_show, session, form, said, now=now)
+    return done or _form(request, "courses/no_show.html", session, form)
 
 
 @page(GET=Verb.NO_SHOW, POST=Verb.NO_SHOW)
@@ -110,19 +94,28 @@ def expect(request: HttpRequest, session_id: int) -> HttpResponse:
     zone = session.course.site.zone
     known = session.expected_at.astimezone(zone).time() if session.expected_at else None
     form = ExpectForm(request.POST or None, initial={"request_id": uuid4(), "at": known}, session=session, zone=zone)
-    if form.is_valid():
-        try:
-            visits.expect(actor=actor(request), session=session, now=now, **form.cleaned_data)
-        except Stale as error:
-            return _gone(request, _session(session_id), error.message)
-        except DomainError as error:
-            add_error(form, error)
-        else:
-            messages.success(request, _("Written down; the board shows it."))
-            return redirect("course", session.course_id)
+    if done := _done(request, visits.expect, session, form, _("Written down; the board shows it."), now=now):
+        return done
     facts = openings.read(session.course.site, [session.local_date])[session.local_date]
     latest = visits.latest_starts(facts, [session])[session.pk]
     return _form(request, "courses/expect.html", session, form, latest=latest)
+
+
+def _done(
+    request: HttpRequest, verb: Callable[..., object], session: Session, form: Form, said: str, *, now: datetime
+) -> HttpResponse | None:
+    """What the form asks, by the verb, and then the course; None where the form is to be shown."""
+    if not form.is_valid():
+        return None
+    try:
+        verb(actor=actor(request), session=session, now=now, **form.cleaned_data)
+    except Stale as error:
+        return _gone(request, _session(session.pk), error.message)
+    except DomainError as error:
+        add_error(form, error)
+        return None
+    messages.success(request, said)
+    return redirect("course", session.course_id)
 
 
 def _form(request: HttpRequest, template: str, session: Session, form: Form, **more: object) -> HttpResponse:

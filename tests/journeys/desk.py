@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +61,14 @@ def fits(page: Page) -> None:
     """Nothing has to be scrolled sideways."""
     page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, page.url
+
+
+def paper(page: Page) -> list[tuple[float, float]]:
+    """Width and height of each sheet on which the page is printed, in points."""
+    printed = page.pdf(prefer_css_page_size=True)
+    boxes = [box.split()[2:] for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", printed)]
+    assert len(boxes) == len(re.findall(rb"/Type /Page\b", printed))
+    return [(float(width), float(height)) for width, height in boxes]
 
 
 def faults(page: Page) -> dict[str, list[tuple[str, list[str]]]]:

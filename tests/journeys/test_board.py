@@ -17,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 from clinic import clock
 from scheduling.models import SessionState
 from tests.factories import Clinic, ClosureFactory, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
-from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
+from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, paper, sign_in
 
 #: A Monday that is always ahead, and far from the change of the clocks.
 DAY = date(timezone.localdate().year + 1, 6, 1)
@@ -207,11 +207,8 @@ def test_on_a_phone_there_is_a_row_for_each_chair_and_a_part_at_a_time(
 def test_it_is_printed_on_one_page(busy: None, chromium: Browser, live_server: LiveServer) -> None:
     page, _ = open_page(chromium, live_server, DESKTOP)
     sign_in(page)
-    paper = page.pdf(prefer_css_page_size=True)
-    (box,) = set(re.findall(rb"/MediaBox \[([\d. ]+)\]", paper))
-    width, height = (float(edge) for edge in box.split()[2:])
+    [(width, height)] = paper(page)
 
-    assert len(re.findall(rb"/Type /Page\b", paper)) == 1
     assert width > height
 
 

@@ -18,7 +18,7 @@ from scheduling import booking
 from scheduling.models import Course
 from scheduling.protocols.types import Place
 from tests.factories import NEW_YORK, PASSWORD, Clinic, ClosureFactory, PatientFactory, protocol
-from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
+from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, paper, sign_in
 
 NAME = "Vance-Okonkwo, Eleanor Marguerite"
 
@@ -339,6 +339,17 @@ def test_on_the_phone_a_day_is_a_list(course: Course, monday: date, chromium: Br
     page.locator("#listed li:visible").get_by_role("link", name="Move").click()
     expect(page.get_by_role("heading", name="Possible times")).to_be_visible()
     assert complaints == []
+
+
+@pytest.mark.parametrize("view", ["", "?view=day"], ids=["week", "day"])
+def test_it_is_printed_on_one_page(
+    course: Course, monday: date, chromium: Browser, live_server: LiveServer, view: str
+) -> None:
+    page, _ = open_page(chromium, live_server)
+    sign_in(page, to=f"/calendar/{monday}/{view}")
+    [(width, height)] = paper(page)
+
+    assert width > height
 
 
 def test_keys_lead_to_other_dates_and_views(

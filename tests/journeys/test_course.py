@@ -21,7 +21,7 @@ from scheduling import booking, cancelling
 from scheduling.models import Course
 from scheduling.protocols.types import Place
 from tests.factories import NEW_YORK, PASSWORD, Clinic, PatientFactory, protocol
-from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, sign_in
+from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, paper, sign_in
 
 PATTERN = (0, 3, 7, 10, 14, 17)
 WAYS = pytest.mark.parametrize(
@@ -238,6 +238,8 @@ def test_everything_is_done_by_keyboard(
     page.keyboard.press("p")
     expect(page).to_have_url(re.compile(r"/dates/$"))
     expect(page.get_by_role("heading", name="Your dates")).to_be_visible()
+    [(width, height)] = paper(page)
+    assert width < height
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile(r"/courses/\d+/$"))
     assert complaints == []

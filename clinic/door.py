@@ -41,7 +41,7 @@ LABEL = "resume_label"
 #: More is not carried along. Django itself takes 1,000 fields and 2.5 MB.
 MOST_FIELDS, MOST_CHARACTERS, LONGEST_LABEL = 900, 100_000, 80
 
-_SALT = "clinic.door.Kept"
+SALT = "clinic.door.Kept"
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _OURS = {"csrfmiddlewaretoken", LABEL, KEPT}
 
@@ -120,16 +120,16 @@ class Kept:
 
     @classmethod
     def sealed(cls, seal: str) -> Self | None:
-        """What `seal` has sealed; None for anything else."""
+        """What `seal` has sealed; None for anything else, also for what an older release sealed in another form."""
         try:
-            kept = signing.loads(seal, salt=_SALT)
-        except signing.BadSignature:
+            kept = signing.loads(seal, salt=SALT)
+            return cls(**kept | {"fields": tuple((name, value) for name, value in kept["fields"])})
+        except (signing.BadSignature, TypeError, KeyError, ValueError):
             return None
-        return cls(**kept | {"fields": tuple((name, value) for name, value in kept["fields"])})
 
     def seal(self) -> str:
         """One text that holds it all, which nobody else can have written."""
-        return signing.dumps(asdict(self), salt=_SALT, compress=True)
+        return signing.dumps(asdict(self), salt=SALT, compress=True)
 
 
 def safe_next(request: HttpRequest) -> str:

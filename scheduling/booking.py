@@ -263,14 +263,27 @@ def add_sessions(
     return answer(work, lambda: weigh(Course.objects.get(pk=course.pk)), plan_again, dry_run=dry_run)
 
 
+def _not_booked(count: int) -> str:
+    message = ngettext(
+        "Nothing was booked: %(count)s of the times was taken a moment ago.",
+        "Nothing was booked: %(count)s of the times were taken a moment ago.",
+        count,
+    )
+    return message % {"count": count}
+
+
 def answer(
     work: Callable[[], Change],
     weigh: Callable[[], Verdict],
     plan_again: Callable[[Sequence[int]], Proposal],
     *,
+    lost: Callable[[int], str] = _not_booked,
     dry_run: bool = False,
 ) -> Change:
-    """Commit; rows that were found taken, or that the database refused, are answered with what is possible now."""
+    """Commit; rows that were found taken, or that the database refused, are answered with what is possible now.
+
+    `lost` says in a sentence that so many of the times are taken.
+    """
     try:
         return writes.commit(work, dry_run=dry_run)
     except RowsTaken as error:
@@ -282,9 +295,4 @@ def answer(
         if name in BROKEN:
             raise RulesBroken(_(BROKEN[name].text), findings=[BROKEN[name]]) from error
         rows = weigh().taken or (0,)
-    message = ngettext(
-        "Nothing was booked: %(count)s of the times was taken a moment ago.",
-        "Nothing was booked: %(count)s of the times were taken a moment ago.",
-        len(rows),
-    )
-    raise SlotTaken(message % {"count": len(rows)}, taken=rows, plans=plan_again(rows).offers)
+    raise SlotTaken(lost(len(rows)), taken=rows, plans=plan_again(rows).offers)

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from clinic import permissions
 from clinic.errors import Invalid, Stale
@@ -131,7 +132,16 @@ def move_session(
             now=now,
         )
 
-    return answer(work, weigh, plan_again, dry_run=dry_run)
+    return answer(work, weigh, plan_again, lost=_not_moved, dry_run=dry_run)
+
+
+def _not_moved(count: int) -> str:
+    message = ngettext(
+        "Nothing was moved: the time was taken a moment ago.",
+        "Nothing was moved: %(count)s of the times were taken a moment ago.",
+        count,
+    )
+    return message % {"count": count}
 
 
 def _check(sessions: Sequence[Session]) -> None:

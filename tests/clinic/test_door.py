@@ -9,9 +9,10 @@ import pytest
 import time_machine
 from axes.models import AccessAttempt
 from django.contrib.auth import get_user
+from django.core import signing
 from django.test import Client
 
-from clinic.door import MOST_CHARACTERS, MOST_FIELDS, Kept
+from clinic.door import MOST_CHARACTERS, MOST_FIELDS, SALT, Kept
 from clinic.models import Chair, Role, Staff
 from patients.models import Patient
 from tests.factories import NOW, PASSWORD, SiteFactory, StaffFactory
@@ -176,6 +177,11 @@ def test_what_is_sealed_cannot_be_changed() -> None:
 
     assert Kept.sealed(seal) == kept
     assert [Kept.sealed(seal[:place] + "~" + seal[place + 1 :]) for place in range(len(seal))] == [None] * len(seal)
+
+
+def test_what_another_release_has_sealed_in_another_form_is_nothing() -> None:
+    others = ({}, {"path": "/", "fields": [["name"]]}, {"other": 1, "fields": []}, [])
+    assert [Kept.sealed(signing.dumps(other, salt=SALT)) for other in others] == [None] * 4
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,35 +11,20 @@ from django.test.utils import CaptureQueriesContext
 from clinic.models import OpeningHours
 from scheduling import board
 from scheduling.board import Due, SiteDay
-from scheduling.models import Course, Day, Session, SessionState
+from scheduling.models import Day, SessionState
 from tests.factories import (
     MONDAY,
     NOW,
     Clinic,
     ClosureFactory,
     CourseFactory,
-    SessionFactory,
     StaffFactory,
     local,
     make_clinic,
 )
+from tests.scheduling import session
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-def session(clinic: Clinic, course: Course, day: int, **more: Any) -> Session:
-    """A session at nine, so many days after MONDAY, in the first chair with the first prescriber."""
-    known = {
-        "chair": clinic.chairs[0],
-        "prescriber": clinic.prescriber,
-        "starts_at": local(MONDAY + timedelta(days=day)),
-    }
-    return SessionFactory.create(course=course, **{**known, **more})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -30,29 +30,13 @@ from tests.factories import (
     make_clinic,
     protocol,
 )
+from tests.scheduling import STANDARD, day, place
 
 pytestmark = pytest.mark.django_db
 
-STANDARD = (0, 3, 7, 10, 14, 17)
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-@pytest.fixture
-def patient() -> Patient:
-    return PatientFactory.create()
-
-
-def day(number: int) -> date:
-    """The day of a course that begins on the Tuesday after MONDAY."""
-    return MONDAY + timedelta(days=1 + number)
-
 
 def places(clinic: Clinic, days: Sequence[int] = STANDARD, clock: str = "09:00", chair: int = 0) -> list[Place]:
-    return [Place(local(day(number), clock), clinic.chairs[chair].pk, clinic.prescriber.pk) for number in days]
+    return [place(clinic, number, clock, chair) for number in days]
 
 
 def book(clinic: Clinic, patient: Patient, rows: Sequence[Place], **more: object) -> Change:

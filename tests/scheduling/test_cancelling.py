@@ -21,11 +21,6 @@ DAYS = (0, 3, 7, 10, 14, 17)
 
 
 @pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-@pytest.fixture
 def course(clinic: Clinic) -> Course:
     return book(clinic, PatientFactory.create())
 

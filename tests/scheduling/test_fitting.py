@@ -35,29 +35,9 @@ from tests.factories import (
     make_clinic,
     protocol,
 )
+from tests.scheduling import STANDARD, day, place
 
 pytestmark = pytest.mark.django_db
-
-#: Days after the Tuesday that follows MONDAY: Tuesdays and Fridays.
-STANDARD = (0, 3, 7, 10, 14, 17)
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-@pytest.fixture
-def patient() -> Patient:
-    return PatientFactory.create()
-
-
-def day(number: int) -> date:
-    return MONDAY + timedelta(days=1 + number)
-
-
-def place(clinic: Clinic, number: int, clock: str = "09:00", chair: int = 0) -> Place:
-    return Place(local(day(number), clock), clinic.chairs[chair].pk, clinic.prescriber.pk)
 
 
 def book(

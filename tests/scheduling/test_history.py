@@ -13,12 +13,7 @@ from clinic.findings import Level
 from scheduling import history
 from scheduling.history import Noted
 from scheduling.models import Course, CourseEvent
-from tests.factories import MONDAY, NOW, Clinic, CourseFactory, SessionFactory, local, make_clinic
-
-
-@pytest.fixture
-def clinic(db: None) -> Clinic:
-    return make_clinic()
+from tests.factories import MONDAY, NOW, Clinic, CourseFactory, SessionFactory, local
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -17,30 +17,10 @@ from scheduling import booking, cancelling, confirming, moving
 from scheduling.booking import SlotTaken
 from scheduling.models import Course, Mail, Session, SessionState
 from scheduling.protocols.types import Place, Wanted
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
+from tests.factories import NOW, Clinic, PatientFactory, local, protocol
+from tests.scheduling import STANDARD, day, place
 
 pytestmark = pytest.mark.django_db
-
-#: Days after the Tuesday that follows MONDAY: Tuesdays and Fridays.
-STANDARD = (0, 3, 7, 10, 14, 17)
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-@pytest.fixture
-def patient() -> Patient:
-    return PatientFactory.create()
-
-
-def day(number: int) -> date:
-    return MONDAY + timedelta(days=1 + number)
-
-
-def place(clinic: Clinic, number: int, clock: str = "09:00", chair: int = 0) -> Place:
-    return Place(local(day(number), clock), clinic.chairs[chair].pk, clinic.prescriber.pk)
 
 
 def book(clinic: Clinic, patient: Patient, days: Sequence[int] = STANDARD, chair: int = 0) -> list[Session]:
@@ -177,6 +157,7 @@ def test_a_taken_row_is_named_and_new_times_for_it_are_offered_beside_the_others
         )
 
     assert refusal.value.taken == (1,)
+    assert refusal.value.message == "Nothing was moved: the time was taken a moment ago."
     offered = [[row.place for row in plan.sessions] for plan in refusal.value.plans]
     assert offered != []
     assert all(fourth in rows and len(rows) == 2 for rows in offered)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -12,34 +9,16 @@ from django.test.utils import CaptureQueriesContext
 from patients import worklist
 from patients.models import TaskKind
 from scheduling import queries
-from scheduling.models import Course, Session, SessionState
+from scheduling.models import Course, SessionState
 from tests.factories import (
-    MONDAY,
     NOW,
     Clinic,
     CourseFactory,
     PatientFactory,
-    SessionFactory,
-    local,
-    make_clinic,
 )
+from tests.scheduling import session
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-def session(clinic: Clinic, course: Course, day: int, **more: Any) -> Session:
-    """A session at nine, so many days after MONDAY, in the first chair with the first prescriber."""
-    known = {
-        "chair": clinic.chairs[0],
-        "prescriber": clinic.prescriber,
-        "starts_at": local(MONDAY + timedelta(days=day)),
-    }
-    return SessionFactory.create(course=course, **{**known, **more})
 
 
 def rules(course: Course) -> list[tuple[str, tuple[int, ...]]]:

@@ -13,17 +13,12 @@ from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, moving, reminders
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.types import Place
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
+from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
 
 pytestmark = pytest.mark.django_db
 
 DAYS = (1, 4, 8, 11)
 DUE, SENT, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.WITHDRAWN
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
 
 
 def start(day: int, clock: str = "09:00") -> datetime:

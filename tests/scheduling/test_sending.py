@@ -30,7 +30,6 @@ from tests.factories import (
     PatientFactory,
     SessionFactory,
     local,
-    make_clinic,
     protocol,
 )
 from tests.mail_server import MailServer
@@ -38,11 +37,6 @@ from tests.mail_server import MailServer
 pytestmark = pytest.mark.django_db
 
 DUE, SENT, FAILED, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.FAILED, MailState.WITHDRAWN
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
 
 
 @pytest.fixture

@@ -15,15 +15,10 @@ from clinic.celery import app
 from scheduling import booking, holding, tasks
 from scheduling.models import Course, CourseState, Day, Mail, MailState
 from scheduling.protocols.types import Place
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
+from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
 from tests.mail_server import MailServer
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
 
 
 @pytest.fixture

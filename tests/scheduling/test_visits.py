@@ -40,11 +40,6 @@ LATE = START + timedelta(minutes=20)
 
 
 @pytest.fixture
-def clinic() -> Clinic:
-    return make_clinic()
-
-
-@pytest.fixture
 def course(clinic: Clinic) -> Course:
     """A course on Tuesdays and Fridays at nine, from TUESDAY on."""
     return book(clinic, PatientFactory.create())

@@ -14,7 +14,18 @@ from patients.models import Patient, Task
 from scheduling import deciding
 from scheduling.booking import Signature
 from scheduling.models import Course, CourseState, Mail, Override, Session, SessionState
-from tests.factories import MONDAY, NOW, PASSWORD, Clinic, PatientFactory, local, protocol
+from tests.factories import (
+    MONDAY,
+    NOW,
+    PASSWORD,
+    Clinic,
+    CourseFactory,
+    PatientFactory,
+    SessionFactory,
+    local,
+    make_clinic,
+    protocol,
+)
 from tests.pages import form_data, page, says, signed_in
 from tests.scheduling.views import book
 
@@ -618,6 +629,29 @@ def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Des
 
     assert len(planning.rows) == int(sessions)
     assert len(queries) == 31
+
+
+@pytest.mark.parametrize("chairs", [4, 40])
+def test_planning_and_moving_take_as_many_queries_for_forty_chairs_as_for_four(
+    at_now: None, db: None, chairs: int
+) -> None:
+    clinic = make_clinic(chairs=chairs, prescribers=chairs // 4)
+    for number, chair in enumerate(clinic.chairs):
+        SessionFactory.create(
+            course=CourseFactory.create(site=clinic.site),
+            chair=chair,
+            prescriber=clinic.prescribers[number // 4],
+            starts_at=local(MONDAY, "14:00"),
+        )
+    moving = f"/sessions/{book(clinic, PatientFactory.create()).sessions.in_order()[1].pk}/move/"
+    planning = Desk(signed_in(clinic.desk), f"/patients/{PatientFactory.create().pk}/course/new/")
+    with CaptureQueriesContext(connection) as planned:
+        planning.press("look")
+    with CaptureQueriesContext(connection) as moved:
+        assert planning.client.get(moving).status_code == 200
+
+    assert len(planning.rows) == 6
+    assert (len(planned), len(moved)) == (31, 21)
 
 
 def test_dates_are_those_of_the_site(planning: Desk) -> None:

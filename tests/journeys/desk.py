@@ -87,5 +87,7 @@ def faults(page: Page) -> dict[str, list[tuple[str, list[str]]]]:
                 (violation["id"], [node["html"][:200] for node in violation["nodes"]])
                 for violation in result["violations"]
             ]
-    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    page.emulate_media(color_scheme="light")
+    page.evaluate("new Promise(requestAnimationFrame)")  # it is light before colours may take their time again
+    page.emulate_media(reduced_motion="no-preference")
     return found

@@ -204,6 +204,21 @@ def test_a_line_that_somebody_has_done_goes_from_every_open_page(
     assert (complaints, others) == ([], [])
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_lines_are_done_without_javascript(
+    lines: None, chromium: Browser, live_server: LiveServer, size: tuple[int, int]
+) -> None:
+    page, complaints = open_page(chromium, live_server, size, java_script_enabled=False)
+    sign_in(page, to="/worklist/")
+    for left in (2, 1):
+        page.get_by_role("button", name="Done").first.click()
+        expect(page.locator("tbody tr")).to_have_count(left)
+    page.locator("tbody a.button").click()
+
+    expect(page).not_to_have_url(re.compile("/worklist/$"))
+    assert complaints == []
+
+
 def states(page: Page) -> Iterator[str]:
     """Every state of these pages, one after the other."""
     sign_in(page, to="/worklist/")

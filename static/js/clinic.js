@@ -14,12 +14,13 @@ document.addEventListener("submit", (event) => {
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
-// Back to a page that the browser has kept, or that htmx has filled anew: its forms can be sent again.
-function ready() {
-  for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
-  }
+// Back to a page that the browser has kept, or answered in part: what was sent from there can be sent again.
+function ready(form) {
+  delete form.dataset.sent;
+  form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
 }
-window.addEventListener("pageshow", ready);
-document.addEventListener("htmx:afterRequest", ready);
+window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(ready));
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const form = detail.elt.closest("form[data-sent]");
+  if (form) ready(form);
+});

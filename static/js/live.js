@@ -55,7 +55,9 @@ function follow(part) {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
     if (!fresh) throw new Error("no part");
     const told = new Set(said(part));
+    const focused = document.activeElement;
     renewed(part, fresh);
+    if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true }); // it has moved
     drawn = minute();
     tell(said(part).filter((text) => !told.has(text)));
     window.htmx?.process(part);
@@ -146,7 +148,11 @@ function renewed(old, fresh) {
   }
 }
 
-// What people have done to an element is theirs.
+// What people have done to an element is theirs: so is a form that is on its way.
 function kept(element, name) {
-  return (name === "open" && element.localName === "details") || name === "aria-current" || (name === "value" && element === document.activeElement);
+  return (
+    ["aria-current", "aria-busy", "data-sent"].includes(name) ||
+    (name === "open" && element.localName === "details") ||
+    (name === "value" && element === document.activeElement)
+  );
 }

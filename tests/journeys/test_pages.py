@@ -17,6 +17,7 @@ from tests import browser
 from tests.factories import SiteFactory, StaffFactory
 from tests.journeys.desk import DESKTOP, NARROW, PHONE, SIZES, faults, fits, open_page, sign_in
 
+TABLET = (1024, 768)
 #: A desk's screen at 200%.
 ZOOMED = (DESKTOP[0] // 2, DESKTOP[1] // 2)
 
@@ -200,11 +201,15 @@ TOO_SMALL = """least => [...document.querySelectorAll("a[href], button, summary,
 """
 
 
-@pytest.mark.parametrize(("size", "least"), [(DESKTOP, 28), (PHONE, 44)], ids=["mouse", "finger"])
+@pytest.mark.parametrize(
+    ("size", "finger", "least"),
+    [(DESKTOP, False, 28), (TABLET, True, 44), (PHONE, True, 44), (PHONE, False, 44)],
+    ids=["desktop", "tablet", "phone", "small window"],
+)
 def test_whatever_is_pressed_is_large_enough(
-    patient: Patient, chromium: Browser, live_server: LiveServer, size: tuple[int, int], least: int
+    patient: Patient, chromium: Browser, live_server: LiveServer, size: tuple[int, int], finger: bool, least: int
 ) -> None:
-    page, _ = open_page(chromium, live_server, size)
+    page, _ = open_page(chromium, live_server, size, has_touch=finger, is_mobile=finger)
     sign_in(page)
     found = {}
     for path in (
@@ -219,6 +224,7 @@ def test_whatever_is_pressed_is_large_enough(
         "/password/",
     ):
         page.goto(path)
+        fits(page)
         if small := page.evaluate(TOO_SMALL, least):
             found[path] = small
 

@@ -223,7 +223,6 @@ def _data(week: Week, look: Look, *, now: datetime, may_move: bool, moving: Visi
         "version": week.version,
         "zone": week.site.time_zone,
         "now": round(now.timestamp()),
-        "today": look.today.isoformat(),
         "mayMove": may_move,
         "hours": week.hours,
         "step": week.site.start_step,

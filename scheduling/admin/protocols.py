@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -89,7 +90,7 @@ def _told(finding: Finding) -> str:
 class ProtocolVersionAdmin(SetUpAdmin[ProtocolVersion]):
     """The versions of all protocols. One that is not offered for new courses any more is retired."""
 
-    list_display = ["name", "code", "version", "retired", "created_at", "next_version"]
+    list_display = ["name", "code", "version", "retired", "created", "next_version"]
     list_filter = ["retired", "code"]
     ordering = ["code", "-version"]
 
@@ -98,15 +99,19 @@ class ProtocolVersionAdmin(SetUpAdmin[ProtocolVersion]):
         url = reverse("admin:scheduling_protocolversion_add")
         return format_html('<a href="{}?from={}">{}</a>', url, row.pk, _("New version from this"))
 
+    @admin.display(description=gettext_lazy("created"), ordering="created_at")
+    def created(self, row: ProtocolVersion) -> datetime:
+        return row.created_at
+
     @admin.display(description=gettext_lazy("protocol"))
     def as_text(self, row: ProtocolVersion) -> SafeString:
         return format_html("<pre>{}</pre>", json.dumps(row.data, indent=2, ensure_ascii=False))
 
     def get_fields(self, request: HttpRequest, obj: ProtocolVersion | None = None) -> Any:
-        return ["name", "code", "version", "created_at", "retired", "as_text"] if obj else ["data"]
+        return ["name", "code", "version", "created", "retired", "as_text"] if obj else ["data"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProtocolVersion | None = None) -> list[str]:
-        return ["name", "code", "version", "created_at", "as_text"] if obj else []
+        return ["name", "code", "version", "created", "as_text"] if obj else []
 
     def get_form(
         self, request: HttpRequest, obj: ProtocolVersion | None = None, change: bool = False, **kwargs: Any

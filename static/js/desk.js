@@ -66,7 +66,10 @@ function close() {
   wish().open = false;
 }
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#wish-open")) {
+  if (event.target.closest("[data-wish]")) {
+    event.preventDefault();
+    document.getElementById("wish-open").click();
+  } else if (event.target.closest("#wish-open")) {
     const empty = () => [...wish().querySelectorAll(DAY_OR_TIME)].find((field) => !field.value);
     setTimeout(() => { if (wish().open) empty()?.focus(); });
   } else if (event.target.closest("#show")) close();

@@ -13,11 +13,12 @@ function visible(element) {
   return element.checkVisibility() && !element.closest("[inert]");
 }
 
-// The one that is meant: in an open dialog only what belongs to it.
+// The one that is meant: in an open dialog only what belongs to it, and what the page offers before what every page does.
 function keyed(key) {
   const dialog = document.querySelector("dialog[open]");
-  const found = (dialog ?? document).querySelectorAll(`[data-key="${CSS.escape(key)}"]`);
-  return [...found].find((element) => visible(element) || element.matches("[data-shows-keys]"));
+  const all = (dialog ?? document).querySelectorAll(`[data-key="${CSS.escape(key)}"]`);
+  const found = [...all].filter((element) => visible(element) || element.matches("[data-shows-keys]"));
+  return found.find((element) => element.closest("main")) ?? found[0];
 }
 
 document.addEventListener("keydown", (event) => {
@@ -43,10 +44,9 @@ document.addEventListener("click", (event) => {
   const dialog = document.getElementById("keys");
   const list = dialog.querySelector("dl");
   const rows = new Map();
-  for (const element of document.querySelectorAll("[data-key]")) {
-    if (!visible(element) && !element.matches("[data-shows-keys]")) continue;
-    const text = element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim();
-    if (!rows.has(element.dataset.key)) rows.set(element.dataset.key, text);
+  for (const { dataset: { key } } of document.querySelectorAll("[data-key]")) {
+    const element = keyed(key);
+    if (element) rows.set(key, element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim());
   }
   list.replaceChildren();
   for (const [key, text] of rows) {

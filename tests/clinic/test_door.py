@@ -180,7 +180,7 @@ def test_what_is_sealed_cannot_be_changed() -> None:
 
 
 def test_what_another_release_has_sealed_in_another_form_is_nothing() -> None:
-    others = ({}, {"path": "/", "fields": [["name"]]}, {"other": 1, "fields": []}, [])
+    others: tuple[object, ...] = ({}, {"path": "/", "fields": [["name"]]}, {"other": 1, "fields": []}, [])
     assert [Kept.sealed(signing.dumps(other, salt=SALT)) for other in others] == [None] * 4
 
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from clinic import permissions
 from clinic.errors import Invalid, Stale
-from clinic.models import Staff
+from clinic.models import Site, Staff
 from clinic.permissions import Verb
-from scheduling import judging, placing, reminders, wording, writes
+from scheduling import judging, openings, placing, reminders, wording, writes
 from scheduling.booking import Change, repeated
 from scheduling.models import Session, SessionState
 from scheduling.openings import Booked, DayFacts, Interval
@@ -63,7 +63,8 @@ def expect(
     """The patient rang and comes later, at `at`; None takes that back. Nothing that is planned changes.
 
     Locks the session's day, so that boards see it, then the patient. Raises Invalid for a time that is past, not after
-    the planned start or on another date, Stale when the visit has begun, was freed or is only held.
+    the planned start, on another date or after the latest start, Stale when the visit has begun, was freed or is only
+    held.
     """
     site = session.course.site
     permissions.require(actor, Verb.NO_SHOW, at=site)
@@ -86,6 +87,8 @@ def expect(
             raise Invalid.at("at", _("Later means after the planned start."))
         if at is not None and at.astimezone(site.zone).date() != fresh.local_date:
             raise Invalid.at("at", _("For another date, move the visit."))
+        if at is not None:
+            _require_startable(site, fresh, at, now)
         if fresh.expected_at != at:
             fresh.expected_at = at
             fresh.save(update_fields=["expected_at"])
@@ -95,6 +98,17 @@ def expect(
         return Change(fresh.course, (fresh,))
 
     return writes.commit(work)
+
+
+def _require_startable(site: Site, session: Session, at: datetime, now: datetime) -> None:
+    """Raise Invalid when the visit cannot start as late as that. Four queries, under the lock of the day."""
+    facts = openings.read(site, [session.local_date])[session.local_date]
+    latest = latest_starts(facts, [session])[session.pk]
+    if latest is None or latest <= max(session.starts_at, now):
+        raise Invalid.at("at", _("No later start is possible today; move the visit instead."))
+    if at > latest:
+        values = {"time": wording.clock(latest, site.zone)}
+        raise Invalid.at("at", _("The last start today is %(time)s; move the visit instead.") % values)
 
 
 def latest_starts(facts: DayFacts, sessions: Iterable[Session]) -> dict[int, datetime | None]:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
@@ -98,13 +99,14 @@ def expect(request: HttpRequest, session_id: int) -> HttpResponse:
         return done
     facts = openings.read(session.course.site, [session.local_date])[session.local_date]
     latest = visits.latest_starts(facts, [session])[session.pk]
-    return _form(request, "courses/expect.html", session, form, latest=latest)
+    return _form(request, "courses/expect.html", session, form, latest=latest if latest and latest > now else None)
 
 
 def _done(
     request: HttpRequest, verb: Callable[..., object], session: Session, form: Form, said: str, *, now: datetime
 ) -> HttpResponse | None:
-    """What the form asks, by the verb, and then the course; None where the form is to be shown."""
+    """What the form asks, by the verb, and then the page that asked or the course; None where the form is to be
+    shown."""
     if not form.is_valid():
         return None
     try:
@@ -115,7 +117,7 @@ def _done(
         add_error(form, error)
         return None
     messages.success(request, said)
-    return redirect("course", session.course_id)
+    return redirect(back_of(request) or reverse("course", args=[session.course_id]))
 
 
 def _form(request: HttpRequest, template: str, session: Session, form: Form, **more: object) -> HttpResponse:
@@ -129,6 +131,7 @@ def _form(request: HttpRequest, template: str, session: Session, form: Form, **m
         "site": course.site,
         "form": form,
         "follows": judging.weigh_leaving(course, {session.pk}),
+        "back": back_of(request),
     }
     return render(request, template, context | more, status=422 if form.is_bound else 200)
 

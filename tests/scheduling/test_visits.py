@@ -251,12 +251,29 @@ def test_late_is_after_the_planned_start_on_the_same_date(
 
 
 def test_the_date_is_that_of_the_sites_clocks(clinic: Clinic, course: Course) -> None:
-    """23:30 in New York is the next date in UTC."""
+    """23:30 in New York is the next date in UTC; what is said about it is that the visit cannot start so late."""
     at = local(TUESDAY, "23:30")
 
-    change = visits.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
+    with pytest.raises(Invalid) as refusal:
+        visits.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
 
-    assert (change.sessions[0].expected_at, at.date()) == (at, TUESDAY + timedelta(days=1))
+    assert at.date() == TUESDAY + timedelta(days=1)
+    assert refusal.value.fields == {"at": ["The last start today is 14:40; move the visit instead."]}
+
+
+def test_nobody_is_expected_after_the_latest_start(clinic: Clinic, course: Course) -> None:
+    session = first_of(course)
+    latest = local(TUESDAY, "14:40")
+
+    with pytest.raises(Invalid) as refusal:
+        visits.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=1), now=LATE)
+    change = visits.expect(actor=clinic.desk, session=session, at=latest, now=LATE)
+    with pytest.raises(Invalid) as over:
+        visits.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=2), now=latest)
+
+    assert refusal.value.fields == {"at": ["The last start today is 14:40; move the visit instead."]}
+    assert change.sessions[0].expected_at == latest
+    assert over.value.fields == {"at": ["No later start is possible today; move the visit instead."]}
 
 
 def test_the_database_expects_nobody_before_the_planned_start(clinic: Clinic, course: Course) -> None:

@@ -168,6 +168,7 @@ def test_a_patient_who_rings_is_expected_later_and_one_who_does_not_come_is_miss
     with time_machine.travel(local(DAYS[0], "09:15"), tick=False):
         late = nurse.post(f"sessions/{booked[0]}/expect/", {"at": shown(DAYS[0], "09:40")})
         event = nurse.get(f"courses/{late.body['course']}/").body["events"][-1]
+        too_late = nurse.post(f"sessions/{booked[0]}/expect/", {"at": shown(DAYS[0], "17:00")})
         back = nurse.post(f"sessions/{booked[0]}/expect/", {"at": None})
         unsaid = nurse.post(f"sessions/{booked[0]}/expect/")
         gone = nurse.post(f"sessions/{booked[0]}/no-show/", {"reason": "No answer by phone."})
@@ -180,6 +181,10 @@ def test_a_patient_who_rings_is_expected_later_and_one_who_does_not_come_is_miss
         shown(DAYS[0]),
     )
     assert (event["kind"], event["details"]["expected_at"]) == ("expected", shown(DAYS[0], "09:40"))
+    assert (too_late.status, too_late.body["fields"]) == (
+        400,
+        {"at": ["The last start today is 14:40; move the visit instead."]},
+    )
     assert (back.status, back.body["expected_at"]) == (200, None)
     assert (unsaid.status, list(unsaid.body["fields"])) == (400, ["at"])
     assert (gone.status, gone.body["state"], gone.body["findings"]) == (200, "no-show", [])

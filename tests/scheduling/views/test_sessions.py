@@ -458,6 +458,7 @@ def test_who_rings_to_come_later_is_expected_then(clinic: Clinic, late: Session)
     [
         ("09:10", "This time is past."),
         ("x", "Enter a valid time."),
+        ("18:00", "The last start today is 14:40; move the visit instead."),
     ],
 )
 def test_a_time_that_cannot_be_meant_is_said_at_its_field(clinic: Clinic, late: Session, at: str, error: str) -> None:
@@ -467,6 +468,26 @@ def test_a_time_that_cannot_be_meant_is_said_at_its_field(clinic: Clinic, late: 
         answer = desk.post(path, form_data(desk.get(path)) | {"at": at})
 
     assert (answer.status_code, told(answer, "div.error")) == (422, [error])
+
+
+@pytest.mark.parametrize("act", ["expect", "no-show", "cancel"])
+def test_an_act_that_the_board_asked_for_leads_back_to_it(clinic: Clinic, late: Session, act: str) -> None:
+    path = f"/sessions/{late.pk}/{act}/?back=/board/"
+    with time_machine.travel(QUARTER_PAST, tick=False):
+        desk = signed_in(clinic.desk)
+        asked = desk.get(path)
+        answer = desk.post(path.partition("?")[0], form_data(asked) | {"at": "10:15", "reason": "Overslept"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/board/")
+    assert page(asked).all("footer")[0].all("a")[0].attributes["href"] == "/board/"
+
+
+def test_who_cannot_come_in_time_is_offered_a_move(clinic: Clinic, late: Session) -> None:
+    with time_machine.travel(QUARTER_PAST, tick=False):
+        asked = signed_in(clinic.desk).get(f"/sessions/{late.pk}/expect/?back=/board/")
+
+    moves = [link.attributes["href"] for link in page(asked).all("a") if link.text == "Move"]
+    assert moves == [f"/sessions/{late.pk}/move/?back=/board/"]
 
 
 def test_a_held_visit_is_not_expected(desk: Client, clinic: Clinic, patient: Patient) -> None:

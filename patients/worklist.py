@@ -15,6 +15,9 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients.models import Patient, Task, TaskKind
 
+#: The lines that go only with the act they ask for: nobody takes a visit without a time off with a tap.
+CLOSED_BY_ACT = frozenset({TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME})
+
 
 def open_task(
     *,
@@ -41,12 +44,17 @@ def close_tasks(
 
 
 def acknowledge(*, actor: Staff, task: Task, now: datetime) -> Task:
-    """Take a line off the worklist; locks its row. Raises RoleRefused, and Stale when somebody has done it already."""
+    """Take a line off the worklist; locks its row.
+
+    Raises RoleRefused, and Stale for a line that somebody has done already or that is one of CLOSED_BY_ACT.
+    """
     permissions.require(actor, Verb.ACKNOWLEDGE)
     with transaction.atomic():
         fresh = Task.objects.select_for_update(of=("self",)).select_related("patient").get(pk=task.pk)
         if fresh.done_at is not None:
             raise Stale(_("This line has been dealt with already."))
+        if fresh.kind in CLOSED_BY_ACT:
+            raise Stale(_("This line goes when the times are booked or given up."))
         fresh.done_at, fresh.done_by = now, actor
         fresh.save(update_fields=["done_at", "done_by"])
     return fresh

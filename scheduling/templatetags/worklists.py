@@ -76,6 +76,12 @@ def task_text(task: Task) -> str:
     return worklist.text_of(Task(kind=task.kind, details={**task.details, "rules": [named]}))
 
 
+@register.filter
+def can_be_ticked(task: Task) -> bool:
+    """Whether "Done" takes it off; the others go with the act they ask for."""
+    return task.kind not in worklist.CLOSED_BY_ACT
+
+
 @register.simple_tag
 def task_act(task: Task) -> SafeString:
     """The link to where it is done."""

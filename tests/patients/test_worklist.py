@@ -64,6 +64,15 @@ def test_a_line_is_acknowledged_by_one(clinic: Clinic, patient: Patient) -> None
     assert (done.done_by, Task.objects.get().done_by) == (clinic.nurse, clinic.nurse)
 
 
+@pytest.mark.parametrize("kind", [TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME])
+def test_a_line_that_waits_for_an_act_is_not_acknowledged(kind: TaskKind, clinic: Clinic, patient: Patient) -> None:
+    worklist.open_task(kind=kind, patient=patient, now=NOW)
+    with pytest.raises(Stale, match="booked or given up"):
+        worklist.acknowledge(actor=clinic.manager, task=Task.objects.get(), now=NOW)
+
+    assert Task.objects.get().done_at is None
+
+
 @pytest.mark.parametrize("kind", TaskKind)
 def test_every_kind_says_what_to_do_without_naming_anybody(kind: TaskKind, patient: Patient) -> None:
     text = worklist.text_of(Task(kind=kind, patient=patient, details={}, since=NOW))

@@ -200,6 +200,16 @@ def test_a_line_is_taken_off_once(clinic: Clinic, patient: Patient) -> None:
     assert nurse.get("worklist/").body["results"] == []
 
 
+def test_a_line_that_waits_for_a_signature_is_not_taken_off(clinic: Clinic, patient: Patient) -> None:
+    worklist.open_task(kind=TaskKind.OVERRIDE_ASKED, patient=patient, now=NOW)
+    answer = signed_in(clinic.desk).post(f"worklist/{Task.objects.get().pk}/acknowledge/")
+
+    assert (answer.status, answer.body) == (
+        409,
+        {"code": "stale", "message": "This line goes when the times are booked or given up."},
+    )
+
+
 def test_who_works_nowhere_takes_no_line_off(clinic: Clinic, patient: Patient) -> None:
     worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
     task = Task.objects.get()

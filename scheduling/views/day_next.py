@@ -17,7 +17,7 @@ from scheduling.board import Board, Visit
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
 from scheduling.templatetags.visits import STATES
 from scheduling.views.day_scale import HALF_HOUR, Scale, draw_icon
-from scheduling.views.day_words import is_late, overdue
+from scheduling.views.day_words import agreed, is_late, overdue
 from scheduling.wording import length
 
 SOON = 2 * HALF_HOUR
@@ -46,6 +46,7 @@ class Item:
     phone: str = ""
     confirm: str = ""
     late: bool = False
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class _Telling:
 
     def item(self, chair: Chair, session: Session, what: str, at: datetime, following: Session | None) -> Item:
         """One line: what, when, who, and what can be done about it."""
+        expected = agreed(session, self.now)
+        at = expected or at
         tone, icon, title = self.headline(session, what, at)
         return Item(
             pk=session.pk,
@@ -137,6 +140,7 @@ class _Telling:
             phone=session.patient.phone if session.state in OPEN else "",
             confirm=reverse("session-confirm", args=[session.pk]) if self.can_be_confirmed(session) else "",
             late=is_late(session, self.now) and session.state in AWAITED,
+            expected=expected is not None,
         )
 
     def can_be_confirmed(self, session: Session) -> bool:
@@ -152,6 +156,8 @@ class _Telling:
                 over = {"length": length(self.now - session.ends_at)}
                 return "red", "clock-exclamation", _("Overrun, %(length)s") % over
             return "red", "clock-exclamation", _("End of dose, %(length)s overdue") % for_long
+        if expected := agreed(session, self.now):
+            return "", "phone", _("Comes %(time)s (late)") % {"time": self.scale.clock(expected)}
         if session.state in OPEN and is_late(session, self.now):
             return "amber", "clock-exclamation", _("Not arrived, %(length)s late") % for_long
         if session.needs_replan and session.state in OPEN:
@@ -172,7 +178,7 @@ class _Telling:
 
     def notes(self, session: Session, following: Session | None) -> Iterator[str]:
         """What helps to decide."""
-        if session.expected_at and session.state in AWAITED:
+        if session.expected_at and session.state in AWAITED and not agreed(session, self.now):
             yield _("Rang: comes at %(time)s.") % {"time": self.scale.clock(session.expected_at)}
         if session.pk in self.until:
             latest = self.until[session.pk]

@@ -26,7 +26,7 @@ from scheduling.protocols.windows import subtract
 from scheduling.templatetags.visits import STATES
 from scheduling.views.day_block import Alert, Block, Body, Part, draw_visit
 from scheduling.views.day_scale import Scale, draw_icon
-from scheduling.views.day_words import droplet, is_late, nth, overdue, since
+from scheduling.views.day_words import agreed, droplet, is_late, nth, overdue, since
 
 MINUTE = timedelta(minutes=1)
 
@@ -34,8 +34,6 @@ MINUTE = timedelta(minutes=1)
 ROOM = 4
 #: A free stretch of at least so much is named.
 NAMED = timedelta(minutes=30)
-#: And has room for a second line.
-EXPLAINED = timedelta(minutes=60)
 
 #: The icons that are named here and in what comes next, beside those of the states.
 ICONS = frozenset({"arrows-exchange", "ban", "circle", "clock-exclamation", "door-exit", "droplet", "phone", "spray"})
@@ -163,7 +161,7 @@ class _Drawing:
             if end - start < NAMED:
                 continue
             note = ""
-            if EXPLAINED <= end - start < STANDARD.visit.length:
+            if end - start < STANDARD.visit.length:
                 note = _("Shorter than a visit of %(length)s") % {"length": wording.length(STANDARD.visit.length)}
             text = _("Free %(start)s–%(end)s") % {"start": self.scale.clock(start), "end": self.scale.clock(end)}
             yield start, Stretch("free", self.scale.place(start, end), text, note)
@@ -179,6 +177,8 @@ class _Drawing:
             if session.state in UNDER_WAY:
                 edge = "red" if overdue(session, self.now) else ""
                 return *self.state(session), edge
+            if expected := agreed(session, self.now):
+                return "phone", _("Comes %(time)s") % {"time": self.scale.clock(expected)}, "", ""
             if is_late(session, self.now):
                 return "clock-exclamation", str(WORD_LATE), since("min", session.starts_at, self.now), "amber"
         for outage in outages:
@@ -196,7 +196,10 @@ class _Drawing:
             return "", _("Nobody comes any more") if row.visits else ""
         first = coming[0]
         name = str(first.patient)
-        if first.state in UNDER_WAY or is_late(first, self.now):
+        if expected := agreed(first, self.now):
+            about = self.scale.clock(first.discharge_at + (expected - first.starts_at))
+            facts = [_("Home from about %(time)s") % {"time": about}]
+        elif first.state in UNDER_WAY or is_late(first, self.now):
             facts = [_("Home from %(time)s") % {"time": self.scale.clock(first.discharge_at)}]
         else:
             facts = [f"{self.scale.clock(first.starts_at)} {self.words[SessionState(first.state)]}"]
@@ -252,7 +255,7 @@ class _Drawing:
             looks.append("under-way")
         elif session.state not in OPEN or session.ends_at <= self.now:
             looks.append("past")
-        if is_late(session, self.now) or session.needs_replan:
+        if session.needs_replan or (is_late(session, self.now) and not agreed(session, self.now)):
             looks.append("late")
         elif overdue(session, self.now):
             looks.append("overdue")
@@ -262,12 +265,15 @@ class _Drawing:
         """The words of a visit."""
         icon, word, clock = self.state(session)
         leaves = session.state in OPEN or session.state in UNDER_WAY
+        expected = agreed(session, self.now)
+        home_at = session.discharge_at + (expected - session.starts_at) if expected else session.discharge_at
         return Body(
             icon=draw_icon(icon),
             word=word,
             clock=clock,
             alerts=tuple(self.alerts(session)),
-            home=self.scale.clock(session.discharge_at) if leaves else "",
+            about=expected is not None,
+            home=self.scale.clock(home_at) if leaves else "",
             by=session.prescriber.short_name,
             nth=nth(session),
         )
@@ -288,11 +294,12 @@ class _Drawing:
 
     def alerts(self, session: Session) -> Iterator[Alert]:
         """What has to be noticed about a visit."""
-        if is_late(session, self.now):
+        if coming := agreed(session, self.now):
+            yield Alert("amber", draw_icon("phone"), _("Comes %(time)s (late)") % {"time": self.scale.clock(coming)})
+        elif is_late(session, self.now):
             ago = wording.length(self.now - session.starts_at)
             yield Alert("amber", draw_icon("clock-exclamation"), _("Late %(length)s") % {"length": ago})
-            expected = session.expected_at
-            if expected:
+            if expected := session.expected_at:
                 yield Alert("amber", draw_icon("phone"), _("Comes at %(time)s") % {"time": self.scale.clock(expected)})
         if overdue(session, self.now):
             over = wording.length(self.now - session.ends_at)

@@ -19,6 +19,14 @@ def is_late(session: Session, now: datetime) -> bool:
     return session.state in OPEN and session.starts_at < now
 
 
+def agreed(session: Session, now: datetime) -> datetime | None:
+    """When a patient has said to come who comes later than planned, while that is ahead and the visit can be kept."""
+    expected: datetime | None = session.expected_at
+    if session.state in OPEN and not session.needs_replan and expected is not None and expected > now:
+        return expected
+    return None
+
+
 def overdue(session: Session, now: datetime) -> bool:
     """Is in the chair after its time, or the dose has not been ended."""
     ended = session.state == SessionState.GIVING and session.dose_ends_at < now

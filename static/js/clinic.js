@@ -2,6 +2,48 @@
 
 document.documentElement.classList.add("scripted"); // shows what only works with scripts (.js)
 
+// Without a connection nothing leaves the page: the browser's own error page would take with it what was typed. A
+// machine without a network may still reach a clinic that runs on itself, so it is tried before anybody is held back.
+const banner = document.getElementById("banner");
+let reachable = false;
+
+async function hold(event, again) {
+  if (navigator.onLine || reachable) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  try {
+    await fetch(document.querySelector("link[rel=icon]").href, { method: "HEAD", cache: "no-store" });
+  } catch {
+    const notice = document.getElementById("no-connection");
+    if (notice && !banner.querySelector("[data-no-connection]")) banner.append(notice.content.cloneNode(true));
+    return;
+  }
+  connected();
+  reachable = true;
+  again();
+  reachable = false;
+}
+
+function connected() {
+  banner?.querySelector("[data-no-connection]")?.remove();
+}
+window.addEventListener("online", connected);
+
+function leaves(link) {
+  const to = new URL(link.href);
+  const here = to.hash && to.href.split("#")[0] === location.href.split("#")[0];
+  return to.protocol.startsWith("http") && !here;
+}
+
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  if ((submitter?.formMethod || form.method) !== "dialog") hold(event, () => form.requestSubmit(submitter));
+}, true);
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (link && leaves(link)) hold(event, () => link.click());
+}, true);
+
 // A form that is on its way is not sent again: its button says so, and keeps its width.
 document.addEventListener("submit", (event) => {
   const form = event.target;

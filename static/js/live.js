@@ -92,8 +92,18 @@ function follow(part) {
     if (wait <= EVERY || banner.querySelector("[data-session]") || banner.querySelector("[data-live-lost]")) return;
     const notice = lost.content.cloneNode(true);
     notice.querySelector("[data-live-since]").textContent = clock(since);
-    notice.querySelector("[data-live-again]").addEventListener("click", look);
+    notice.querySelector("[data-live-again]").addEventListener("click", again);
     banner.append(notice);
+  }
+
+  // Asked for by somebody: it is seen that it is tried, and that it was in vain.
+  async function again({ currentTarget: button }) {
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
+    await look();
+    button.ariaBusy = null;
+    banner.querySelector("[data-live-tried]")?.replaceChildren(clock(new Date()));
+    banner.querySelector("[data-live-failed]")?.removeAttribute("hidden");
   }
 
   function clock(at) {
@@ -109,6 +119,7 @@ function follow(part) {
 
   document.addEventListener("visibilitychange", look);
   window.addEventListener("online", look);
+  window.addEventListener("offline", look);
   window.addEventListener("pageshow", (event) => event.persisted && look());
   timer = setTimeout(look, EVERY);
 }

@@ -78,7 +78,11 @@ def test_each_chair_lists_its_visits_in_order_of_time(desk: Client, clinic: Clin
     assert texts(chairs[1], "li.visit") == [
         f"09:00–12:20 Asante, Kwame Dose 09:30–10:10 Booked Home from 12:10 {doctor} · 1 of 4"
     ]
-    assert texts(chairs[1], "li.free") == ["Free 08:00–09:00 Shorter than a visit of 3 h 20 min", "Free 12:20–18:00"]
+    assert texts(chairs[1], "li.free") == ["Free 08:00–09:00", "Free 12:20–18:00"]
+    assert [free.attributes["title"] for free in chairs[1].all("li.free")] == [
+        "Free 08:00–09:00. Shorter than a visit of 3 h 20 min",
+        "Free 12:20–18:00",
+    ]
     assert texts(chairs[2], "li") == ["Free 08:00–18:00"]
 
 
@@ -177,11 +181,27 @@ def test_who_cannot_start_any_more_needs_a_new_time(clinic: Clinic) -> None:
     assert texts(seen(clinic, "14:50"), "p.note") == ["Too late to start today: the visit needs a new time."]
 
 
-def test_who_rang_to_come_later_says_when(clinic: Clinic) -> None:
+def test_who_rang_to_come_later_is_expected_then_and_no_alarm(clinic: Clinic) -> None:
     visit(clinic, expected_at=local(MONDAY, "09:30"))
     shown = seen(clinic, "09:12")
 
-    assert texts(shown, "span.alert") == ["Late 12 min", "Comes at 09:30"]
+    assert (shown.all("section.now-panel"), texts(shown, "p.does")[0]) == ([], "Comes 09:30")
+    assert (texts(shown, "span.alert"), texts(shown, "span.home")) == (
+        ["Comes 09:30 (late)"],
+        ["Home from about 12:40"],
+    )
+    assert shown.all("li.visit")[0].attributes["class"] == "visit booked y12 h40"
+    (item,) = shown.all("li.item")
+    assert item.attributes["class"] == "item expected"
+    assert item.text == "09:30 Chair 1 Comes 09:30 (late) Ng, Li Can start until 14:40."
+
+
+def test_who_does_not_come_at_the_agreed_time_either_is_late_again(clinic: Clinic) -> None:
+    visit(clinic, expected_at=local(MONDAY, "09:30"))
+    shown = seen(clinic, "09:31")
+
+    assert texts(shown, "span.alert") == ["Late 31 min", "Comes at 09:30"]
+    assert texts(shown.all("section.now-panel")[0], "p.title") == ["Not arrived, 31 min late"]
     assert texts(shown, "p.note") == ["Rang: comes at 09:30.", "Can start until 14:40."]
 
 
@@ -369,7 +389,7 @@ def test_a_closed_day_says_why_and_when_it_opens_again(desk: Client, clinic: Cli
     assert says(desk.get("/board/2027-02-06/"), ".closed") == [
         "Saturday 6 February. The site is closed. Nothing is booked. Next open day: Mon 8 Feb"
     ]
-    assert says(desk.get("/"), "ul.shuts") == ["Closed all day · Painting"]
+    assert says(desk.get("/"), "ul.shuts") == ["Closed all day · Painting Next open day: Wed 3 Feb"]
 
 
 def test_a_closure_hatches_its_hours_with_the_reason(desk: Client, clinic: Clinic) -> None:

@@ -22,6 +22,7 @@ from scheduling.protocols import load
 from scheduling.protocols.types import VisitTimes
 from scheduling.protocols.windows import merge
 from scheduling.views.day_scale import Scale
+from scheduling.views.day_words import initials
 
 ONE = Fraction(1)
 
@@ -41,8 +42,9 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A prescriber, the nurses, or the chairs."""
+    """A prescriber, the nurses, or the chairs; the `head` is for a narrow column."""
 
+    head: str
     name: str
     when: str
     cells: tuple[Cell, ...]
@@ -100,7 +102,7 @@ def _prescribers(board: Board, scale: Scale, halves: Sequence[Interval], session
             max((shift.patients_at_once for shift in shifts if _touch(shift, half)), default=None) for half in halves
         ]
         used = load.peaks(care, halves)
-        columns.append(Column(person.last_name or person.username, _when(shifts, scale), _cells(used, limits)))
+        columns.append(Column(initials(person), str(person), _when(shifts, scale), _cells(used, limits)))
     return columns
 
 
@@ -116,9 +118,10 @@ def _nurses(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
     used = load.peaks(spans, halves)
     shifts = [shift for shift in board.shifts if not shift.staff.is_prescriber]
     there: list[int | None] = [sum(_touch(shift, half) for shift in shifts) for half in halves]
-    if not shifts:
-        return Column(_("Nurses"), _("load"), tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used))
-    return Column(_("Nurses"), _("load"), _cells(used, there))
+    cells = (
+        _cells(used, there) if shifts else tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used)
+    )
+    return Column(_("Nurses"), _("Nurses"), _("load"), cells)
 
 
 def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Sequence[Session]) -> Column:
@@ -131,7 +134,7 @@ def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
         broken = {chair for chair, (since, until) in board.facts.outages if since < end and start < until}
         is_open = any(since < end and start < until for since, until in opened)
         there.append(sum(chair not in broken for chair in active) if is_open else None)
-    return Column(_("Chairs"), _("used"), _cells(used, there))
+    return Column(_("Chairs"), _("Chairs"), _("used"), _cells(used, there))
 
 
 def _cells(used: Iterable[Fraction], there: Iterable[int | None]) -> tuple[Cell, ...]:

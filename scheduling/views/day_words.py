@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from clinic.models import Staff
 from scheduling import wording
 from scheduling.models import OPEN, UNDER_WAY, PhaseChoice, Session, SessionState
 
@@ -46,6 +47,11 @@ def nth(session: Session) -> str:
     if session.phase == PhaseChoice.MAINTENANCE:
         return _("Maint. %(number)s") % {"number": session.number}
     return _("Taper %(number)s") % {"number": session.number}
+
+
+def initials(staff: Staff) -> str:
+    """How a prescriber is named where there is little room: "LB"."""
+    return f"{staff.first_name[:1]}{staff.last_name[:1]}".upper() or staff.username[:2].upper()
 
 
 def since(kind: str, at: datetime, now: datetime, *, of: int = 0) -> SafeString:

@@ -22,6 +22,9 @@ from patients.models import Patient
 #: Names this alike, on one birth date, may be the same person (P); 1 is equal.
 ALIKE = 0.8
 
+#: Family names with so few letters that differ, on one birth date, may be the same person (P).
+FEW_LETTERS = 2
+
 #: Any number will do, as long as nothing else in the database locks by it.
 _REGISTERING = 7_305_001
 
@@ -73,7 +76,7 @@ def register(
     _check_birth_date(birth_date, now)
     with transaction.atomic():
         number = _next_number()
-        if not not_duplicate and (candidates := possible_duplicates(first_name, last_name, birth_date)):
+        if not not_duplicate and (candidates := possible_duplicates(first_name, last_name, birth_date, phone)):
             raise PossibleDuplicate(_("Somebody like this is registered already."), candidates=candidates)
         return Patient.objects.create(
             pk=number,
@@ -109,16 +112,42 @@ def change(*, actor: Staff, patient: Patient, now: datetime, **fields: Any) -> P
     return fresh
 
 
-def possible_duplicates(first_name: str, last_name: str, birth_date: date) -> list[Patient]:
-    """Who may be this person: the same birth date and a similar name, or the same name, in either order. One query."""
+def possible_duplicates(first_name: str, last_name: str, birth_date: date, phone: str = "") -> list[Patient]:
+    """Who may be this person, the likeliest first: the same name, in either order; or the same birth date and a similar
+    name, one name of the two, a family name of which FEW_LETTERS differ, or the same phone number. One query."""
     first, last = Lower(Value(first_name)), Lower(Value(last_name))
     known = Patient.objects.alias(first=Lower("first_name"), last=Lower("last_name")).filter(
         Q(birth_date=birth_date) | Q(last=last, first=first) | Q(last=first, first=last)
     )
-    given = _plain(first_name), _plain(last_name)
-    alike = [(_likeness(given, (_plain(other.first_name), _plain(other.last_name))), other) for other in known]
-    alike.sort(key=lambda pair: (-pair[0], pair[1].birth_date != birth_date, pair[1].pk))
-    return [other for likeness, other in alike if likeness >= ALIKE]
+    given, number = (_plain(first_name), _plain(last_name)), digits(phone)
+    alike = []
+    for other in known:
+        names = _plain(other.first_name), _plain(other.last_name)
+        likeness = _likeness(given, names)
+        if likeness >= ALIKE or _share(given, names) or (number and number == other.phone_digits):
+            alike.append((-likeness, other.birth_date != birth_date, other.pk, other))
+    return [other for *_rank, other in sorted(alike)]
+
+
+def _share(given: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether one of the two names is the same, or the family names differ by FEW_LETTERS at the most.
+
+    Names of which those are all the letters, or nearly all, have to be the same.
+    """
+    (first, last), (other_first, other_last) = given, other
+    if first == other_first or last == other_last:
+        return True
+    return min(len(last), len(other_last)) > FEW_LETTERS + 1 and _letters_apart(last, other_last) <= FEW_LETTERS
+
+
+def _letters_apart(one: str, other: str) -> int:
+    """How many letters have to be put in, taken out or replaced to make one word of the other."""
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one, start=1):
+        above, row = row, [place]
+        for column, match in enumerate(other, start=1):
+            row.append(min(above[column] + 1, row[-1] + 1, above[column - 1] + (letter != match)))
+    return row[-1]
 
 
 def _likeness(given: tuple[str, str], other: tuple[str, str]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -11,9 +12,29 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import DateField
 from patients.models import Patient
+from patients.registering import digits
 
 #: Besides control characters those that turn the direction of the text which follows them, on other people's lines too.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+#: What stands between the letters of a name, in any script: spaces, hyphens, apostrophes, dots, and what joins letters.
+_BETWEEN = frozenset(" -\u2010\u2011'\u2019\u2018\u02bc`\u00b4.\u00b7\u200c\u200d")
+
+_PHONE = re.compile(r"[\d+()./\s-]+(?:(?:x|ext\.?|extension)\s*\d{1,6})?", re.IGNORECASE)
+
+#: A number with fewer digits reaches nobody.
+_FEWEST_DIGITS = 5
+
+
+def _is_name(text: str) -> bool:
+    """Whether it has a letter, and nothing but letters, their marks and what stands between them."""
+    letters = [sign for sign in text if sign not in _BETWEEN]
+    return any(map(str.isalpha, letters)) and all(unicodedata.category(sign)[0] in "LM" for sign in letters)
+
+
+def _is_phone(text: str) -> bool:
+    return _PHONE.fullmatch(text) is not None and len(digits(text)) >= _FEWEST_DIGITS
 
 
 class Filter(models.TextChoices):
@@ -39,7 +60,7 @@ class SearchForm(forms.Form):
 class PatientForm(forms.ModelForm[Patient]):
     """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered."""
 
-    birth_date = DateField(label=_("Birth date"))
+    birth_date = DateField(label=_("Birth date"), error_messages={"required": _("Type the birth date.")})
     not_duplicate = forms.BooleanField(label=_("None of them: this is somebody else"), required=False)
     request_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
@@ -53,6 +74,10 @@ class PatientForm(forms.ModelForm[Patient]):
             "email": _("Mail address"),
             "phone": _("Phone"),
         }
+        error_messages = {
+            "last_name": {"required": _("Type the family name.")},
+            "first_name": {"required": _("Type the first name.")},
+        }
         help_texts = {"email": _("Without one, dates have to be told by phone.")}
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -64,9 +89,21 @@ class PatientForm(forms.ModelForm[Patient]):
                 self.fields[name].show_hidden_initial = True
 
     def clean(self) -> dict[str, object]:
-        """Names and numbers stand in the headers of mails: they are one line."""
+        """Names and numbers stand in the headers of mails: they are one line. What was registered before stays good, a
+        new patient can be reached."""
         data: dict[str, object] = super().clean() or {}
+        if not self.instance.pk and (data.get("phone"), data.get("email")) == ("", ""):
+            self.add_error("phone", _("Give a phone number or a mail address, so that dates can be told."))
         for name in ("last_name", "first_name", "phone"):
-            if _CONTROLS.search(str(data.get(name, ""))):
+            text = str(data.get(name, ""))
+            if not text or name not in self.changed_data:
+                continue
+            if _CONTROLS.search(text):
                 self.add_error(name, ValidationError(_("This has to be one line without control characters.")))
+            elif name == "phone" and not _is_phone(text):
+                self.add_error(name, _("Type the phone number: at least 5 digits, such as +1 555 014 2771."))
+            elif name == "last_name" and not _is_name(text):
+                self.add_error(name, _("Type the family name in letters."))
+            elif name == "first_name" and not _is_name(text):
+                self.add_error(name, _("Type the first name in letters."))
         return data

@@ -80,7 +80,9 @@ def test_who_was_born_on_the_same_day_and_has_the_same_phone_is_asked_about(
     assert found == ([known] if asked else [])
 
 
-@pytest.mark.parametrize(("last_name", "asked"), [("Ng", False), ("Lin", False), ("Lindqwist", True), ("Linkvist", True)])
+@pytest.mark.parametrize(
+    ("last_name", "asked"), [("Ng", False), ("Lin", False), ("Lindqwist", True), ("Linkvist", True)]
+)
 def test_short_names_are_not_alike_for_a_few_letters(last_name: str, asked: bool, clinic: Clinic) -> None:
     known = register(clinic, last_name="Le" if len(last_name) < 4 else "Lindqvist")
 

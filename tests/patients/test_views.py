@@ -300,7 +300,15 @@ def test_a_form_that_has_registered_one_registers_no_other(desk: Client) -> None
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"last_name": ""}, "This field is required."),
+        ({"last_name": ""}, "Type the family name."),
+        ({"first_name": " "}, "Type the first name."),
+        ({"birth_date": ""}, "Type the birth date."),
+        ({"last_name": "1991"}, "Type the family name in letters."),
+        ({"last_name": "<b>Vance"}, "Type the family name in letters."),
+        ({"first_name": "--"}, "Type the first name in letters."),
+        ({"phone": "call me"}, "Type the phone number: at least 5 digits, such as +1 555 014 2771."),
+        ({"phone": "5550"}, "Type the phone number: at least 5 digits, such as +1 555 014 2771."),
+        ({"phone": "", "email": ""}, "Give a phone number or a mail address, so that dates can be told."),
         ({"last_name": "x" * 101}, "Ensure this value has at most 100 characters (it has 101)."),
         ({"first_name": "El\x00eanor"}, "Null characters are not allowed."),
         ({"first_name": "Elea\nnor"}, "This has to be one line without control characters."),
@@ -318,6 +326,30 @@ def test_what_cannot_be_meant_is_said_at_the_field(desk: Client, wrong: Data, er
     assert answer.status_code == 422
     assert says(answer, "div.error") == [error]
     assert Patient.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"last_name": "O\u2019Brien-van der Meulen Jr."},
+        {"last_name": "\u674e", "first_name": "\u0905\u0928\u093f\u0924\u093e"},
+        {"first_name": "Jose\u0301"},
+        {"phone": "+1 (555) 014-2771 ext. 12"},
+        {"phone": "555.014/277 x3", "email": ""},
+        {"phone": ""},
+    ],
+)
+def test_names_of_any_script_and_numbers_as_they_are_written_are_taken(desk: Client, right: Data) -> None:
+    assert desk.post("/patients/new/", ELEANOR | right).status_code == 302
+
+
+def test_what_was_registered_before_does_not_keep_from_a_change(desk: Client) -> None:
+    patient = PatientFactory.create(last_name="R2D2", phone="12", email="")
+    path = f"/patients/{patient.pk}/edit/"
+    desk.post(path, form_data(desk.get(path)) | {"first_name": "Eleanor"})
+    patient.refresh_from_db()
+
+    assert str(patient) == "R2D2, Eleanor"
 
 
 def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clinic) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -25,14 +25,17 @@ from patients import registering
 from patients.forms import Filter, PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
-from patients.search import parts, says_enough, search
+from patients.search import names_somebody, parts, says_enough, search
 from scheduling import queries, reminders, standing, writes
-from scheduling.models import OPEN, Course, Mail, MailState
+from scheduling.models import OPEN, Course
 
 PAGE_SIZE = 25
 
 #: So many are shown below the search, of numbers that begin alike found among so many.
 FOUND, AMONG = 8, 500
+
+#: An older search is forgotten (P): who comes to the page after it wants the list.
+REMEMBERED = timedelta(minutes=10)
 
 #: The fields of a registration that say what was asked, for a click that comes twice.
 _ASKED = ("last_name", "first_name", "birth_date", "language", "email", "phone", "not_duplicate")
@@ -43,13 +46,14 @@ def patients(request: HttpRequest) -> HttpResponse:
     """Find patients. What was asked is kept in the session, not in the address, for names do not belong into logs."""
     if request.method == "POST":
         return _search(request)
-    query, shown = request.session.get("patients", ""), Filter.of(request.GET.get("show", ""))
-    rows = Paginator(_of(search(query), shown), PAGE_SIZE).get_page(request.GET.get("page"))
     now = clock.now()
+    query, shown = _remembered(request, now), Filter.of(request.GET.get("show", ""))
+    rows = Paginator(_of(search(query), shown), PAGE_SIZE).get_page(request.GET.get("page"))
     told = standing.to_tell(rows, now=now) if shown == Filter.NO_MAIL else {}
     context = {
         "section": "patients",
         "query": query,
+        "names_somebody": names_somebody(query),
         "page": rows,
         "filters": Filter.choices,
         "shown": shown,
@@ -57,6 +61,12 @@ def patients(request: HttpRequest) -> HttpResponse:
         "today": _today(request, now),
     }
     return render(request, "patients/list.html", context)
+
+
+def _remembered(request: HttpRequest, now: datetime) -> str:
+    """What was searched for lately; empty for nothing."""
+    text, at = request.session.get("patients", ""), request.session.get("patients_at", 0)
+    return text if now.timestamp() - at < REMEMBERED.total_seconds() else ""
 
 
 def _of(found: QuerySet[Patient], shown: Filter) -> QuerySet[Patient]:
@@ -76,6 +86,7 @@ def _search(request: HttpRequest) -> HttpResponse:
     """Keep what is looked for, and lead to whom it means: to the patient where it can be one only."""
     form = SearchForm(request.POST)
     query = request.session["patients"] = form.cleaned_data["q"].strip() if form.is_valid() else ""
+    request.session["patients_at"] = clock.now().timestamp()
     for sentence in form.errors.get("q", ()):
         messages.error(request, str(sentence))
     found = list(search(query, among=2)[:2]) if query else []
@@ -93,6 +104,7 @@ def find(request: HttpRequest) -> HttpResponse:
     found = list(search(text, among=AMONG)[: FOUND + 1])
     context = {
         "text": text,
+        "names_somebody": names_somebody(text),
         "rows": _beside(found[:FOUND], standing.standings(found[:FOUND], now=now)),
         "more": len(found) > FOUND,
         "today": _today(request, now),
@@ -126,7 +138,7 @@ def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
         if session.is_live and session.ends_at > now
     ]
     coming.sort(key=lambda session: session.starts_at)
-    mails, withdrawn = _apart(shown.mails)
+    mails, withdrawn = queries.in_turn(shown.mails)
     context = {
         "section": "patients",
         "patient": found,
@@ -140,12 +152,6 @@ def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
         "now": now,
     }
     return render(request, "patients/patient.html", context)
-
-
-def _apart(mails: tuple[Mail, ...]) -> tuple[list[Mail], list[Mail]]:
-    """Those that still say something, and those that were withdrawn."""
-    kept = [mail for mail in mails if mail.state != MailState.WITHDRAWN]
-    return kept, [mail for mail in mails if mail.state == MailState.WITHDRAWN]
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
@@ -164,6 +170,8 @@ def new(request: HttpRequest) -> HttpResponse:
             candidates = error.candidates
         except DomainError as error:
             add_error(form, error)
+    if not form.is_bound:
+        _focus(form, "last_name")
     now = clock.now()
     context = {"form": form, "candidates": candidates, "title": _("New patient"), "action": _("Register patient")}
     context |= {"rows": _beside(candidates, standing.standings(candidates, now=now)), "today": _today(request, now)}
@@ -190,7 +198,7 @@ def _registered(request: HttpRequest, form: PatientForm) -> HttpResponse:
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
 def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
-    """Change what is known of a patient."""
+    """Change what is known of a patient. With `?add=email` the page begins at the address."""
     patient = get_object_or_404(Patient, pk=patient_id)
     title = str(patient)  # the form changes the object while it looks at what was typed
     form = PatientForm(request.POST or None, instance=patient)
@@ -203,6 +211,8 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
         else:
             messages.success(request, _("The changes are saved."))
             return redirect("patient", patient.pk)
+    if not form.is_bound and request.GET.get("add") == "email":
+        _focus(form, "email")
     context = {"form": form, "title": title, "action": _("Save changes")}
     return _form(request, context | {"back": reverse("patient", args=[patient.pk])}, bound=form.is_bound)
 
@@ -211,6 +221,10 @@ def _change(request: HttpRequest, patient: Patient, fields: Mapping[str, Any]) -
     now = clock.now()
     changed = registering.change(actor=actor(request), patient=patient, now=now, **fields)
     reminders.catch_up(patient=changed, now=now)
+
+
+def _focus(form: PatientForm, name: str) -> None:
+    form.fields[name].widget.attrs["autofocus"] = True
 
 
 def _form(request: HttpRequest, context: dict[str, object], *, bound: bool) -> HttpResponse:

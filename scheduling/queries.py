@@ -19,6 +19,7 @@ from scheduling.models import (
     Course,
     CourseState,
     Mail,
+    MailState,
     PhaseChoice,
     ProtocolVersion,
     Session,
@@ -138,6 +139,16 @@ def worklist() -> QuerySet[Task]:
 def reminders() -> QuerySet[Mail]:
     """Every mail that waits, went out, failed or was withdrawn, by when it is due. One query."""
     return Mail.objects.select_related("course__site", "session", "patient").order_by("due_at", "pk")
+
+
+def in_turn(mails: Sequence[Mail]) -> tuple[list[Mail], list[Mail]]:
+    """Mails, the latest first, in the order in which somebody should look at them: those that failed, what goes out
+    next, what was sent. And those that were withdrawn."""
+    by_state: dict[str, list[Mail]] = {state: [] for state in MailState}
+    for mail in mails:
+        by_state[mail.state].append(mail)
+    waiting = reversed(by_state[MailState.DUE])
+    return [*by_state[MailState.FAILED], *waiting, *by_state[MailState.SENT]], by_state[MailState.WITHDRAWN]
 
 
 def protocols() -> QuerySet[ProtocolVersion]:

@@ -23,7 +23,7 @@ from clinic.permissions import Verb, allowed
 from scheduling import cancelling, confirming, deciding, history, openings, queries, visits, wording
 from scheduling.booking import Signature
 from scheduling.forms import GiveUpForm, MaintenanceForm, SignForm
-from scheduling.models import OPEN, Course, CourseState, MailState
+from scheduling.models import OPEN, Course, CourseState
 from scheduling.protocols.progress import default_interval
 from scheduling.views import hints, steps
 from scheduling.views.signing import request_id_of, sign
@@ -136,12 +136,15 @@ def dates(request: HttpRequest, course_id: int) -> HttpResponse:
     """The dates to come as a page for the patient: to print, in the patient's language, nothing clinical in it."""
     found = get_object_or_404(Course.objects.select_related("site", "patient"), pk=course_id)
     now, zone = clock.now(), found.site.zone
-    coming = found.sessions.filter(state__in=OPEN, during__startswith__gt=now).in_order()
+    coming = list(found.sessions.filter(state__in=OPEN, during__startswith__gt=now).in_order())
     with translation.override(found.patient.language):
+        # Said once; where a zone is known only by its distance from UTC, summer and winter have names of their own.
+        zones = {wording.zone_name(session.starts_at, zone) for session in coming}
+        said = wording.clock if len(zones) == 1 else wording.time
         rows = [
             {
                 "day": wording.day(session.starts_at, zone),
-                "time": wording.time(session.starts_at, zone),
+                "time": said(session.starts_at, zone),
                 "length": wording.length(session.discharge_at - session.starts_at),
                 "home": wording.clock(session.discharge_at, zone),
                 "starts_at": session.starts_at,
@@ -151,6 +154,7 @@ def dates(request: HttpRequest, course_id: int) -> HttpResponse:
         printed = wording.when(now, zone)
     # No site: browsers print a page's title, and the clinic's own name may say too much.
     context = {"course": found, "patient": found.patient, "site": None, "rows": rows, "printed": printed}
+    context["zone"] = zones.pop() if len(zones) == 1 else ""
     return render(request, "courses/dates.html", context)
 
 
@@ -177,6 +181,7 @@ def _page(
     unsigned = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE} - signed)
     needed = unsigned if held else []
     earlier, rows = steps.folded(standing.rows)
+    kept, withdrawn = queries.in_turn(mails)
     return render(
         request,
         "courses/course.html",
@@ -196,9 +201,8 @@ def _page(
                 mails=mails,
                 decides=allowed(staff, Verb.DECIDE),
             ),
-            "mails": [mail for mail in mails if mail.state in (MailState.SENT, MailState.FAILED)],
-            "due": [mail for mail in reversed(mails) if mail.state == MailState.DUE],
-            "withdrawn": [mail for mail in mails if mail.state == MailState.WITHDRAWN],
+            "mails": kept,
+            "withdrawn": withdrawn,
             "bookable": held and found.held_until is not None and found.held_until > now,
             "needed": needed,
             "sign": context.get("sign_form") or SignForm(site=found.site, actor=staff, prefix="sign"),

@@ -136,9 +136,11 @@ def _visits(standing: Standing) -> Iterator[Hint]:
             if session.expected_at:
                 clock = wording.clock(session.expected_at, zone)
                 title = _("%(when)s: late, comes at %(clock)s.") % (values | {"clock": clock})
-            yield Hint(
-                "clock-exclamation", title, "" if session.expected_at else _call(standing), "amber", row.steps[:1]
-            )
+            # Who has said when to come is waited for; no step is recommended before that.
+            if standing.agreed(session):
+                yield Hint("clock-exclamation", title, "", "amber")
+            else:
+                yield Hint("clock-exclamation", title, _call(standing), "amber", row.steps[:1])
         elif session.state in AWAITED and session.ends_at <= standing.now:
             text = _("Nobody has written down what came of it.")
             yield Hint("clock-exclamation", _("%(when)s is past.") % {"when": when}, text, "amber", row.steps[:1])

@@ -234,10 +234,13 @@ class Standing:
         late = self.late(session)
         # Who can still be treated may be on the way.
         day = [] if over else [*later, *gone] if late and late.latest else [*gone, *later]
-        return [
-            *((gone if over else day if past else []) if self.marks_no_show else []),
-            *(self._of_desk(session, [] if past else later) if self.books and not over else []),
-        ]
+        told = (gone if over else day if past else []) if self.marks_no_show else []
+        desk = self._of_desk(session, [] if past else later) if self.books and not over else []
+        return [*desk[:1], *told, *desk[1:]] if past and self.agreed(session) else [*told, *desk]
+
+    def agreed(self, session: Session) -> bool:
+        """The patient has said when to come, and that is still ahead: nobody has to be called."""
+        return session.state in AWAITED and session.expected_at is not None and session.expected_at > self.now
 
     def _of_desk(self, session: Session, later: list[Step]) -> list[Step]:
         """What the desk does with a visit that has not begun."""
@@ -252,7 +255,7 @@ class Standing:
             "session-move": (_("Move"), "arrows-exchange"),
             "session-find": (_("Find a new time"), "arrows-exchange"),
             "session-cancel": (_("Cancel…"), "x"),
-            "session-expect": (_("Comes later…"), "clock-exclamation"),
+            "session-expect": (_("Comes at…") if session.expected_at else _("Comes later…"), "clock-exclamation"),
             "session-no-show": (_("Nobody came…"), "user-off"),
             "session-confirm": (_("Said yes"), "check"),
         }[name]

@@ -449,6 +449,9 @@ def test_who_rings_to_come_later_is_expected_then(clinic: Clinic, late: Session)
 
     assert told(asked, "span.tag") == ["can start until 14:40"]
     assert told(course, "p.late") == ["Comes 10:15. Late 15 min, can start until 14:40"]
+    steps = [step.text.partition(" :")[0] for step in page(course).all("tr.warn")[0].all("a")]
+    assert steps == ["Move", "Comes at…", "Nobody came…", "Cancel…"]
+    assert told(course, "li.prompt")[0] == "Mon 1 Feb 09:00: late, comes at 10:15."
     assert again["at"] == ["10:15"]
     assert (after.expected_at, after.starts_at) == (None, late.starts_at)
 
@@ -521,7 +524,7 @@ def test_the_list_names_every_date_to_come_with_its_times(desk: Client, clinic: 
     answer = desk.get(f"/courses/{course.pk}/dates/")
 
     assert [line.text for line in page(answer).all("article")[0].all("li")] == [
-        f"{day} 2027 09:00 Eastern Time about 3 h 10 min, home from 12:10"
+        f"{day} 2027 09:00 about 3 h 10 min, home from 12:10"
         for day in (
             "Monday 1 February",
             "Monday 8 February",
@@ -530,6 +533,7 @@ def test_the_list_names_every_date_to_come_with_its_times(desk: Client, clinic: 
             "Thursday 18 February",
         )
     ]
+    assert "These are the dates that we agreed on; all times are Eastern Time:" in told(answer, "p")
     assert clinic.site.phone in told(answer, "p")[-2]
 
 
@@ -545,7 +549,7 @@ def test_the_list_is_in_the_patients_language_whoever_prints_it(desk: Client, co
     ("state", "sentence"),
     [
         (CourseState.HELD, "These dates are not confirmed yet; we will call you."),
-        (CourseState.CANCELLED, "no date is agreed on at the moment."),
+        (CourseState.CANCELLED, "No date is agreed on at the moment."),
     ],
 )
 def test_a_list_of_held_dates_or_of_none_says_so(

@@ -80,6 +80,13 @@ def says_enough(text: str) -> bool:
     return sum(map(str.isalnum, text)) >= FEWEST
 
 
+def names_somebody(text: str) -> bool:
+    """Whether somebody could be registered by it: there are names in it, and neither a number nor a mail address."""
+    known = parts(text)
+    name = known.get("last_name", "") + known.get("first_name", "")
+    return any(map(str.isalpha, name)) and "@" not in name and not any(map(str.isdecimal, name))
+
+
 def parts(text: str) -> dict[str, str]:
     """What somebody searched for, as the fields of a new patient: names, birth date and phone, where it holds them.
 

@@ -87,7 +87,7 @@ def task_act(task: Task) -> SafeString:
     """The link to where it is done."""
     match task.kind:
         case TaskKind.NO_ADDRESS:
-            target, word = reverse("patient-edit", args=[task.patient_id]), _("Add an address")
+            target, word = reverse("patient-edit", args=[task.patient_id]) + "?add=email", _("Add an address")
         case TaskKind.OVERRIDE_ASKED if task.course_id:
             target, word = reverse("course", args=[task.course_id]), _("Review")
         case TaskKind.NEEDS_TIME if task.key.isdecimal():

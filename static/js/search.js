@@ -19,16 +19,21 @@ function says() {
   return (field.value.match(/[\p{L}\p{N}]/gu) ?? []).length >= Number(field.dataset.fewest);
 }
 
+// What says too little: the line that asks for more; nothing for an empty field.
+function askForMore() {
+  found.replaceChildren(...(field.value.trim() ? [search.querySelector("#found-little").content.cloneNode(true)] : []));
+}
+
 field.addEventListener("htmx:configRequest", (event) => {
   if (!says()) event.preventDefault();
 });
 field.addEventListener("input", () => {
   if (says()) return;
-  found.replaceChildren();
-  show(false);
+  askForMore();
+  show(true);
 });
 found.addEventListener("htmx:afterSwap", () => {
-  if (!says()) found.replaceChildren();
+  if (!says()) askForMore();
   show(search.contains(document.activeElement));
 });
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -75,6 +76,43 @@ def test_a_search_that_says_nothing_shows_who_was_registered_lately(desk: Client
     PatientFactory.create(last_name="Vance", first_name="Eleanor")
 
     assert find(desk, text) == ["Vance, Eleanor"]
+
+
+def test_a_search_is_taken_back_or_forgotten_after_ten_minutes(desk: Client) -> None:
+    PatientFactory.create_batch(2, last_name="Vance")
+    PatientFactory.create(last_name="Asante")
+
+    def shown() -> int:
+        return len(page(desk.get("/patients/")).all("tr")) - 1
+
+    counts = []
+    for minutes in (9, 10):
+        desk.post("/patients/", {"q": "vance"})
+        with time_machine.travel(NOW + timedelta(minutes=minutes), tick=False):
+            counts.append(shown())
+    desk.post("/patients/", {"q": "vance"})
+    (form,) = page(desk.get("/patients/")).all("header.head")[0].all("form")
+    desk.post(form.attributes["action"], {"q": ""})
+
+    assert (counts, form.all("button")[0].text, shown()) == ([2, 3], "Show all", 3)
+
+
+@pytest.mark.parametrize("text", ["1991", "555 014 2771", "x@example.org", "P999999", "1991-05-04"])
+def test_numbers_and_addresses_are_no_names_to_register(desk: Client, text: str) -> None:
+    desk.post("/patients/", {"q": text})
+
+    assert page(desk.post("/patients/find/", {"q": text})).all("button") == []
+    assert page(desk.get("/patients/")).all(".empty")[0].all("form") == []
+
+
+def test_a_form_begins_where_something_has_to_be_typed(desk: Client) -> None:
+    path = f"/patients/{PatientFactory.create(email='').pk}/edit/"
+    starts = [
+        [field.attributes["name"] for field in page(desk.get(address)).all("[autofocus]")]
+        for address in ("/patients/new/", path, f"{path}?add=email")
+    ]
+
+    assert starts == [["last_name"], [], ["email"]]
 
 
 def test_a_search_that_cannot_be_meant_says_why(desk: Client) -> None:

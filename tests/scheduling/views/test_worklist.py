@@ -57,7 +57,7 @@ def test_every_kind_of_line_says_what_to_do_by_when_and_leads_there(desk: Client
         ),
     ]
     assert [row.all("a.button")[0].attributes["href"] for row in rows] == [
-        f"/patients/{patient.pk}/edit/",
+        f"/patients/{patient.pk}/edit/?add=email",
         f"/patients/{patient.pk}/",
         f"/sessions/{session.pk}/move/",
         f"/courses/{course.pk}/",

@@ -88,7 +88,7 @@ def possible_starts(
         offered = []
         for cell in _bits(offered_starts(mask.clock, site.start_step)):
             at = mask.instant(cell)
-            possible = able >> cell & 1 and now < at <= now + LONGEST_AHEAD
+            possible = able >> cell & 1 and now + openings.LEAD <= at <= now + LONGEST_AHEAD
             level, blocked = verdicts.at(mask.date, at) if possible else (None, True)
             with_whom = _prescriber(mask, starts.prescribers, cell, prescriber or session.prescriber_id)
             offered.append((cell, at, None if blocked else (with_whom, level)))

@@ -26,6 +26,10 @@ Interval = tuple[datetime, datetime]
 Hours = Mapping[int, Sequence[tuple[time, time]]]
 Closed = tuple[int | None, Interval]
 
+#: No start is offered sooner than this (P): a patient has to be reached and to come. A time that somebody types, for
+#: whoever stands at the desk already, only has to be ahead.
+LEAD = timedelta(minutes=30)
+
 NO_DOCTOR = gettext_noop("The prescriber is not on shift from the start of the dose to discharge.")
 OUT_OF_ORDER = gettext_noop("The chair is out of order then.")
 

@@ -121,7 +121,7 @@ def propose(
             days=openings.day_masks(site, first, first + timedelta(days=ahead), leaving=moving),
             zone=site.zone,
             earliest=begin,
-            now=now,
+            now=now + openings.LEAD,
             wishes=wishes,
             standing=spots,
             targets=[max(day, begin) for day in targets],

@@ -441,7 +441,7 @@ def test_what_is_past_closed_or_broken_is_not_offered(clinic: Clinic, patient: P
 
     found = moving.possible_starts(actor=clinic.desk, session=session, first=day(-2), last=day(5), now=later)
 
-    assert shown(found, clinic, 1) == [(day(0), "10:10", "14:40", None), (day(3), "08:00", "14:40", None)]
+    assert shown(found, clinic, 1) == [(day(0), "10:40", "14:40", None), (day(3), "08:00", "14:40", None)]
 
 
 def test_the_clock_change_keeps_the_offered_hours(patient: Patient) -> None:

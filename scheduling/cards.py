@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from clinic.findings import Finding, Level
 from clinic.models import Closure, OpeningHours, Site
@@ -119,15 +121,22 @@ def cards(
 
 def meets(wishes: Wishes, place: Place, shape: VisitShape, zone: tzinfo) -> bool:
     """Whether a place is as the patient wished, on the site's clocks."""
+    return not unmet(wishes, place, shape, zone)
+
+
+def unmet(wishes: Wishes, place: Place, shape: VisitShape, zone: tzinfo) -> tuple[str, ...]:
+    """In which ways a place is not as the patient wished, in a few words each, on the site's clocks."""
     start = place.starts_at.astimezone(zone)
     home = (place.starts_at + shape.home_after).astimezone(zone)
-    return (
-        (not wishes.weekdays or start.weekday() in wishes.weekdays)
-        and (wishes.not_before is None or start.time() >= wishes.not_before)
-        and (wishes.not_after is None or start.time() <= wishes.not_after)
-        and (wishes.home_by is None or (home.date() == start.date() and home.time() <= wishes.home_by))
-        and start.date() not in wishes.except_dates
-    )
+    found = []
+    if start.date() in wishes.except_dates or (wishes.weekdays and start.weekday() not in wishes.weekdays):
+        found.append(_("on %(date)s") % {"date": date_format(start, "D j M")})
+    early = wishes.not_before is not None and start.time() < wishes.not_before
+    if early or (wishes.not_after is not None and start.time() > wishes.not_after):
+        found.append(_("starts %(time)s") % {"time": f"{start:%H:%M}"})
+    if wishes.home_by is not None and (home.date() != start.date() or home.time() > wishes.home_by):
+        found.append(_("home %(time)s") % {"time": f"{home:%H:%M}"})
+    return tuple(found)
 
 
 def _card(

@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clinic.findings import Finding, worst
+from clinic.findings import Finding, Level, worst
 from clinic.models import Chair, Site, Staff
-from scheduling import wording
+from scheduling import judging, wording
 from scheduling.booking import Offer, SlotTaken
-from scheduling.protocols.types import Place, VisitShape
+from scheduling.models import Course
+from scheduling.protocols.types import Place, Protocol, Spot, VisitShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,11 @@ def after_loss(rows: Rows, error: SlotTaken) -> Rows:
         fresh = None if row.dropped else instead.get(row.place)
         if fresh is not None:
             result.append(replace(fresh, was=row.place, taken=True))
+        elif row in lost:
+            result.append(replace(row, was=None, taken=True))
         else:
-            result.append(replace(row, taken=row in lost))
+            # A replacement of an earlier loss was looked at and sent: it is a row like others, and nobody's edit.
+            result.append(replace(row, was=None, taken=False) if row.taken else row)
     return in_order(result)
 
 
@@ -129,6 +133,57 @@ def _replacements(offer: Offer, free: Collection[Place]) -> Rows:
 def _distance(lost: Sequence[Row], plan: Rows) -> timedelta:
     pairs = zip(lost, plan, strict=True)
     return sum((abs(new.place.starts_at - old.place.starts_at) for old, new in pairs), timedelta())
+
+
+def possible(
+    rows: Rows, *, site: Site, patient: int, protocol: Protocol, course: Course | None, names: Names, now: datetime
+) -> Rows:
+    """The rows without those next places that cannot be taken as the other rows are now.
+
+    Left out is what is past or another booking's, what a rule blocks, and what would change the order of the rows or
+    share a date with one. Five queries.
+    """
+    active = kept(rows)
+    offered = [
+        (index, other)
+        for index, row in enumerate(active)
+        for other in row.others
+        if other.starts_at > now and other.chair in names.chairs and other.prescriber in names.prescribers
+    ]
+    if not offered:
+        return tuple(replace(row, others=()) if not row.dropped else row for row in rows)
+    places = [row.place for row in active]
+    known = {key: other for key, (_index, other) in enumerate(offered)}
+    calendar = judging.calendar_findings(site=site, protocol=protocol, places=known)
+    blocked = {key for finding in calendar if finding.level == Level.BLOCK for key in finding.sessions}
+    standing = judging.standing_of(patient)
+    phases = judging.phases_of(course, protocol, places, standing)
+    spots = judging.spots_of(standing, course, by_id=False)
+
+    def fits(index: int, other: Place) -> bool:
+        days = [place.starts_at.astimezone(site.zone).date() for place in places]
+        day = other.starts_at.astimezone(site.zone).date()
+        if any(day <= before for before in days[:index]) or any(day >= after for after in days[index + 1 :]):
+            return False
+        new = [*places[:index], other, *places[index + 1 :]]
+        found = judging.new_findings(
+            protocol=protocol,
+            zone=site.zone,
+            standing=spots,
+            spots=[
+                Spot(row, place.starts_at, phase) for row, (place, phase) in enumerate(zip(new, phases, strict=True))
+            ],
+        )
+        return not any(finding.level == Level.BLOCK and index in finding.sessions for finding in found)
+
+    left = {pair for key, pair in enumerate(offered) if key not in blocked and fits(*pair)}
+    indexes = iter(range(len(active)))
+
+    def without(row: Row) -> Row:
+        index = next(indexes)
+        return replace(row, others=tuple(other for other in row.others if (index, other) in left))
+
+    return tuple(row if row.dropped else without(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +199,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row as the page shows it. `index` is its place in the form, `number` among those that would be booked."""
+    """A row as the page shows it. `index` is its place in the form, `number` among those that would be booked; `unmet`
+    says in which ways it is not as the patient wished."""
 
     index: int
     row: Row
@@ -155,6 +211,7 @@ class Line:
     others: tuple[Shown, ...]
     findings: tuple[Finding, ...]
     at_limit: bool = False
+    unmet: tuple[str, ...] = ()
 
     @property
     def nearest(self) -> str:

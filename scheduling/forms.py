@@ -194,7 +194,7 @@ class EditForm(forms.Form):
 
 
 class SignForm(forms.Form):
-    """A prescriber passes over rules, on the page of whoever is signed in."""
+    """A prescriber passes over rules, on the page of whoever is signed in; with `asking` they are asked to, later."""
 
     prescriber = PrescriberField(
         label=gettext_lazy("Prescriber"), queryset=Staff.objects.none(), empty_label=gettext_lazy("Choose")
@@ -212,18 +212,19 @@ class SignForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, site: Site, actor: Staff, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, site: Site, actor: Staff, asking: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["prescriber"].queryset = prescribers_of(site)  # type: ignore[attr-defined]  # declared above
-        self.actor = actor
+        self.actor, self.asking = actor, asking
         if actor.is_prescriber:
             self.initial.setdefault("prescriber", actor.pk)
             self.fields["password"].help_text = _("Not needed for your own signature.")
 
     def clean(self) -> dict[str, Any]:
-        """Nobody signs for another without a password."""
+        """Nobody signs for another without a password; what is missing is said all at once."""
         data = super().clean() or {}
-        if data.get("prescriber") not in (None, self.actor) and not data.get("password"):
+        own = data.get("prescriber", self.actor if self.actor.is_prescriber else None) == self.actor
+        if not (self.asking or own or data.get("password")):
             self.add_error("password", ValidationError(_("The prescriber types a password here.")))
         return data
 

@@ -3,6 +3,7 @@ shows what the rules say. It writes nothing; the views hand its places to the ve
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
@@ -24,7 +25,7 @@ from scheduling.forms import MOST_SESSIONS, WEEKDAYS, EditForm, SignForm, prescr
 from scheduling.models import Course, ProtocolVersion
 from scheduling.protocols.types import Phase, Place, Wishes
 from scheduling.views import asking
-from scheduling.views.signing import request_id_of, sign
+from scheduling.views.signing import NotSigned, request_id_of, sign
 
 #: The plan that is chosen at first: the nearest to wishes and to the protocol's pattern that is offered.
 FIRST_CHOICE = ("wishes", "even", "soonest")
@@ -215,7 +216,12 @@ class Desk:
 
     def signature(self) -> Signature | None:
         """What a prescriber has signed on this page; raises NotSigned when the signature does not stand."""
-        if self.act == "send" or (self.holds and not self.request.POST.get("sign-password")):
+        if self.act == "send":
+            self.sign = SignForm(self.request.POST, site=self.site, actor=self.actor, asking=True, prefix="sign")
+            if not self.sign.is_valid():
+                raise NotSigned(_("Nobody is asked yet: choose a prescriber, and say why."))
+            return None
+        if self.holds and not self.request.POST.get("sign-password"):
             return None  # it is asked for, not given
         self.sign = SignForm(self.request.POST, site=self.site, actor=self.actor, prefix="sign")
         return sign(self.request, self.sign)
@@ -245,10 +251,15 @@ class Desk:
             self.errors.append(_("This page has booked already. Look at the patient's page before you book more."))
         elif not isinstance(error, RulesBroken):
             self.errors.append(error.message)
+        elif taken := [index for finding in self.findings if finding.rule == "taken" for index in finding.sessions]:
+            for index in taken:
+                self.errors.append(_("Row %(number)s is taken: choose another time.") % {"number": index + 1})
         elif all(finding.level != Level.BLOCK for finding in error.findings):
             self.errors.append(_("A prescriber has to sign first."))
         else:
             self.errors.append(_("A row breaks a rule that nobody can pass over."))
+        if self.sign.is_bound and (wrong := next(iter(self.sign.errors), None)):
+            self.sign.fields[wrong].widget.attrs["autofocus"] = True
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -287,7 +298,20 @@ class Desk:
         initial = self.course is None or self.course.phase == Phase.INITIAL
         last_day = rules.limits["span-max"].value if initial else None
         names = drafts.Names.of(self.site)
-        lines = drafts.lines(self.rows, findings, names, rules.visit, self._first_day(), last_day)
+        if self.judged:
+            self.rows = drafts.possible(
+                self.rows,
+                site=self.site,
+                patient=self.patient.pk,
+                protocol=rules,
+                course=self.course,
+                names=names,
+                now=self.now,
+            )
+        lines = [
+            replace(line, unmet=cards.unmet(asked.wishes, line.row.place, rules.visit, self.site.zone))
+            for line in drafts.lines(self.rows, findings, names, rules.visit, self._first_day(), last_day)
+        ]
         levels = {level: [found for found in findings if found.level == level] for level in Level}
         signed = [line for line in lines if any(found.level == Level.OVERRIDE for found in line.findings)]
         return {
@@ -343,6 +367,7 @@ class Desk:
             "course": self.course,
             "running": Course.objects.running().filter(patient=self.patient).exclude(held_until__lte=self.now).first(),
             "ask": self.asked.form,
+            "valid": self.asked.valid,
             "away": self.asked.away,
             "chips": self.asked.chips,
             "wish_open": self.asked.wish_open,

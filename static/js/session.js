@@ -9,7 +9,8 @@ window.addEventListener("submit", ({ target: form, submitter }) => {
   label.name = "resume_label";
   const words = submitter.cloneNode(true);
   for (const aside of words.querySelectorAll("kbd, svg")) aside.remove();
-  label.value = words.textContent.trim().replace(/\s+/g, " ") || submitter.value;
+  const said = submitter.dataset.says || submitter.getAttribute("aria-label") || words.textContent;
+  label.value = said.trim().replace(/\s+/g, " ") || submitter.value;
   form.append(label);
   setTimeout(() => label.remove());
 }, { capture: true });

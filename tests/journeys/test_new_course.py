@@ -168,12 +168,14 @@ def test_six_visits_are_seen_and_booked_without_scrolling(chromium: Browser, liv
     page.locator("#show").click()
     expect(page.locator("#wish")).not_to_have_attribute("open", "")
 
-    footer = page.locator("footer.commit").bounding_box()
-    last = page.locator("#row-5").bounding_box()
-    assert footer is not None
-    assert last is not None
-    assert last["y"] + last["height"] <= footer["y"]
-    assert footer["y"] + footer["height"] <= DESKTOP[1]
+    page.wait_for_load_state("networkidle")  # the plan that the button asks for has replaced the one before
+    box = "selector => document.querySelector(selector).getBoundingClientRect().toJSON()"
+    last, footer, chip, wish = (
+        page.evaluate(box, selector) for selector in ("#row-5", "footer.commit", "button.chip", "#wish-open")
+    )
+    assert last["bottom"] <= footer["top"]
+    assert footer["bottom"] <= DESKTOP[1]
+    assert wish["top"] == chip["top"]
 
 
 def test_what_is_typed_while_a_plan_is_on_its_way_is_not_lost(chromium: Browser, live_server: LiveServer) -> None:
@@ -222,6 +224,7 @@ def test_a_prescriber_is_asked_instead_and_the_reason_goes_along(
     sign_in(page)
     plan_for(page)
     sign_needed(page)
+    page.locator("#id_sign-prescriber").select_option(index=1)
     page.get_by_label("Reason").fill("Travels from Thursday")
     page.get_by_role("button", name="Hold and send to them instead").click()
 
@@ -271,6 +274,22 @@ def test_a_double_click_books_once(chromium: Browser, live_server: LiveServer) -
     assert complaints == []
 
 
+def test_without_a_connection_the_page_says_so_and_the_button_works_again(
+    chromium: Browser, live_server: LiveServer
+) -> None:
+    page, _ = open_page(chromium, live_server)
+    sign_in(page)
+    plan_for(page)
+    page.context.set_offline(True)
+    page.locator("#book").click()
+    expect(page.get_by_text("Nothing was booked: no connection.")).to_be_visible()
+    expect(page.locator("#book")).not_to_have_attribute("aria-busy", "true")
+    page.context.set_offline(False)
+    page.locator("#book").click()
+
+    booked(page)
+
+
 @pytest.fixture
 def long_names(clinic: Clinic, other: Patient) -> None:
     for number, chair in enumerate(clinic.chairs):
@@ -315,7 +334,7 @@ def states(page: Page) -> Iterator[str]:
     expect(page.locator("#row-1")).not_to_contain_text("BLOCK")
     sign_needed(page)
     page.locator("#book").click()
-    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.locator("#id_sign-prescriber")).to_be_focused()
     yield "a signature is missing"
     page.get_by_role("button", name="Drop visit 6").click()
     expect(page.get_by_role("button", name="Add again")).to_be_visible()

@@ -112,6 +112,14 @@ def test_without_a_plan_the_taken_rows_stay_and_are_marked() -> None:
     )
 
 
+def test_after_a_second_lost_race_the_first_replacement_is_nobodys_edit() -> None:
+    before = (Row(place(0, 10), was=place(0), taken=True), Row(place(3)), Row(place(7, 11), was=place(7)))
+    after = drafts.after_loss(before, lost([1], [place(0, 10), place(3, 10), place(7, 11)]))
+
+    assert after == (Row(place(0, 10)), Row(place(3, 10), was=place(3), taken=True), before[2])
+    assert drafts.edited(after) == (before[2],)
+
+
 def test_dropped_rows_are_not_booked_and_not_lost() -> None:
     before = (Row(place(0), dropped=True), Row(place(3)), Row(place(7)))
     after = drafts.after_loss(before, lost([0], [place(3, 10), place(7)]))

@@ -400,8 +400,8 @@ def test_a_prescriber_who_is_signed_in_needs_no_password(prescriber: Client, pat
 @pytest.mark.parametrize(
     ("typed", "errors"),
     [
-        ({}, ["This field is required."] * 2),
-        ({"sign__reason": "Travels"}, ["This field is required."]),
+        ({}, ["This field is required."] * 2 + ["The prescriber types a password here."]),
+        ({"sign__reason": "Travels"}, ["This field is required.", "The prescriber types a password here."]),
         (
             {"sign__reason": "Travels", "sign__prescriber": "first", "sign__password": "wrong"},
             ["This is not the prescriber's password, or it was wrong too often."],
@@ -468,7 +468,7 @@ def test_a_block_is_passed_over_by_nobody(planning: Desk) -> None:
     assert planning.answer.status_code == 422
     assert planning.notices == ["Nothing was booked yet. A row breaks a rule that nobody can pass over."]
     assert page(planning.answer).all("[name=sign-reason]") == []
-    assert [button.text for button in page(planning.answer).all("[value=hold]")] == ["Hold for 24 h h"]
+    assert [button.text for button in page(planning.answer).all("[value=hold]")] == ["Hold for 24 h"]
     assert "1 block" in says(planning.answer, "button.plan")[1]
     assert "Recorded" not in says(planning.answer, "footer.commit")[0]
     assert Course.objects.count() == 0
@@ -628,7 +628,7 @@ def test_planning_takes_as_many_queries_for_six_visits_as_for_four(planning: Des
         planning.press("look")
 
     assert len(planning.rows) == int(sessions)
-    assert len(queries) == 31
+    assert len(queries) == 36
 
 
 @pytest.mark.parametrize("chairs", [4, 40])
@@ -651,7 +651,7 @@ def test_planning_and_moving_take_as_many_queries_for_forty_chairs_as_for_four(
         assert planning.client.get(moving).status_code == 200
 
     assert len(planning.rows) == 6
-    assert (len(planned), len(moved)) == (31, 21)
+    assert (len(planned), len(moved)) == (36, 21)
 
 
 def test_dates_are_those_of_the_site(planning: Desk) -> None:
@@ -666,3 +666,49 @@ def test_the_page_says_who_has_to_approve_a_protocol_and_why_the_spray_differs(p
 
     assert (approve in standard, spray in standard) == (True, False)
     assert (approve in nasal, spray in nasal) == (True, True)
+
+
+def test_what_a_row_does_not_meet_of_the_wishes_is_said_at_the_row(planning: Desk) -> None:
+    planning.press("plan", home_by="14:00").press("edit:1").press("set", edit__start="12:30")
+
+    assert planning.rows[1].endswith("not as wished: home 15:40")
+    assert "5 of 6" in says(planning.answer, "span.amber")[0]
+
+
+def test_a_taken_row_is_named_before_a_signature_is_asked_for(planning: Desk, clinic: Clinic) -> None:
+    too_near(planning)
+    for chair in range(6):
+        book_at_eight(clinic, PatientFactory.create(last_name=f"Other{chair}"), chair)
+    planning.press("book")
+
+    assert planning.answer.status_code == 422
+    assert planning.notices == ["Nothing was booked yet. Row 1 is taken: choose another time."]
+
+
+def test_a_place_that_another_row_has_is_not_offered(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__date="2027-02-05").press("edit:2").press("set", edit__date="2027-02-04")
+    buttons = page(planning.answer).all("[name=act]")
+    offered = [button.text for button in buttons if "take:1" in button.attributes["value"]]
+
+    assert [text for text in offered if text.startswith(("Thu 4 Feb", "Fri 5 Feb", "Mon 8 Feb"))] == []
+
+
+def test_a_time_that_was_blocked_is_not_offered_again(planning: Desk) -> None:
+    planning.press("edit:1").press("set", edit__start="17:30").press("edit:1").press("set", edit__start="09:00")
+
+    assert [button for button in says(planning.answer, "button.button") if "17:30" in button] == []
+
+
+def test_nobody_is_asked_to_sign_without_a_name_and_a_reason(planning: Desk) -> None:
+    too_near(planning).press("send")
+    focused = [field.attributes["name"] for field in page(planning.answer).all("[autofocus]")]
+
+    assert says(planning.answer, "div.error") == ["This field is required."] * 2
+    assert focused == ["sign-prescriber"]
+    assert Course.objects.count() == 0
+
+
+def test_while_the_question_cannot_be_meant_nothing_can_be_booked(planning: Desk) -> None:
+    planning.press("plan", not_before="15:00", home_by="09:00")
+
+    assert page(planning.answer).all("[value=book]") == []

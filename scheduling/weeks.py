@@ -29,7 +29,8 @@ Minutes = tuple[int, int]
 
 
 class Visit(NamedTuple):
-    """A visit on the calendar. `shape` are the minutes of its phases, `of` the visits planned in an initial phase."""
+    """A visit on the calendar. `shape` are the minutes of its phases, `of` the visits planned in an initial phase,
+    `expected` when a patient who comes late has said to come."""
 
     session: int
     course: int
@@ -46,6 +47,7 @@ class Visit(NamedTuple):
     family: str
     first: str
     needs_replan: bool
+    expected: int | None
 
     @property
     def movable(self) -> bool:
@@ -168,6 +170,7 @@ _COLUMNS = (
     "patient__last_name",
     "patient__first_name",
     "needs_replan",
+    "expected_at",
     "of",
 )
 
@@ -184,7 +187,7 @@ def _visits(site: Site, which: Q) -> Iterator[Visit]:
         instants = (during.lower, dose, dosed, home, during.upper)
         shape = [int((later - earlier).total_seconds()) // 60 for earlier, later in pairwise(instants)]
         start, end = _wall(day, (during.lower, during.upper), site.zone)
-        family, first, needs_replan, of = rest
+        family, first, needs_replan, expected_at, of = rest
         yield Visit(
             session=session,
             course=course,
@@ -202,6 +205,7 @@ def _visits(site: Site, which: Q) -> Iterator[Visit]:
             family=family,
             first=first,
             needs_replan=needs_replan,
+            expected=minutes_of(day, expected_at, site.zone) if expected_at else None,
         )
 
 

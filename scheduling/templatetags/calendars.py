@@ -39,7 +39,7 @@ def visit_list(visits: Sequence[Visit], by: str, names: Mapping[int, str], *, ma
     rows = (
         (
             course.replace("/0/", f"/{visit.course}/"),
-            clock(visit),
+            clock(visit.start),
             f"{visit.family}, {visit.first}",
             format_html(' <a href="{}">{}</a>', move.replace("/0/", f"/{visit.session}/"), _("Move"))
             if may_move and visit.movable
@@ -51,9 +51,9 @@ def visit_list(visits: Sequence[Visit], by: str, names: Mapping[int, str], *, ma
     return format_html("<ol>{}</ol>", format_html_join("", '<li><a href="{}">{} {}</a>{} <small>{}</small></li>', rows))
 
 
-def clock(visit: Visit) -> str:
-    """When it starts, on the site's clocks: "09:00"."""
-    return f"{visit.start // 60:02}:{visit.start % 60:02}"
+def clock(minutes: int) -> str:
+    """What the site's clocks show so many minutes after midnight: "09:00"."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _facts(visit: Visit, beside: str) -> Iterator[str]:
@@ -61,5 +61,7 @@ def _facts(visit: Visit, beside: str) -> Iterator[str]:
     if visit.phase == PhaseChoice.INITIAL:
         yield _("%(number)s of %(of)s") % {"number": visit.number, "of": visit.of}
     yield beside
+    if visit.movable and visit.expected is not None:
+        yield _("comes %(time)s") % {"time": clock(visit.expected)}
     if visit.needs_replan:
         yield _("needs a new time")

@@ -24,6 +24,7 @@ from scheduling.models import PhaseChoice, Session, SessionState
 from scheduling.templatetags.calendars import day_note
 from scheduling.templatetags.visits import STATES
 from scheduling.views import board
+from scheduling.views.day_words import initials
 from scheduling.weeks import Column, Visit, Week
 
 
@@ -160,11 +161,6 @@ def _head(day: date) -> list[str]:
     return [day.isoformat(), date_format(day, "D j M")]
 
 
-def initials(staff: Staff) -> str:
-    """How a prescriber is named where there is little room: "LB"."""
-    return f"{staff.first_name[:1]}{staff.last_name[:1]}".upper() or staff.username[:2].upper()
-
-
 def _rows(week: Week, by: str) -> Iterator[Row]:
     """The table: a row for each chair, or for each prescriber, a cell for each date."""
     visits: dict[tuple[int, date], list[Visit]] = {}
@@ -215,6 +211,7 @@ def _data(week: Week, look: Look, *, now: datetime, may_move: bool, moving: Visi
             visit.family,
             visit.first,
             int(visit.needs_replan),
+            visit.expected,
         ]
 
     return {

@@ -36,7 +36,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is said of a visit: its state, what is wrong, when the patient may leave (`about` while that is not sure), who treats, which visit it is."""
+    """What is said of a visit: its state, what is wrong, when the patient may leave (`about` while that is not sure),
+    who treats, which visit it is."""
 
     icon: SafeString | str
     word: str
@@ -102,7 +103,9 @@ def _body(body: Body) -> SafeString:
         body.word,
         body.clock,
         format_html_join("", _ALERT, ((alert.tone, alert.icon, alert.text) for alert in body.alerts)),
-        format_html(_HOME, _("Home from about") if body.about else _("Home from"), body.home) if body.home else _NOTHING,
+        format_html(_HOME, _("Home from about") if body.about else _("Home from"), body.home)
+        if body.home
+        else _NOTHING,
         body.by,
         body.nth,
     )

@@ -118,9 +118,7 @@ def _nurses(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
     used = load.peaks(spans, halves)
     shifts = [shift for shift in board.shifts if not shift.staff.is_prescriber]
     there: list[int | None] = [sum(_touch(shift, half) for shift in shifts) for half in halves]
-    cells = (
-        _cells(used, there) if shifts else tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used)
-    )
+    cells = _cells(used, there) if shifts else tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used)
     return Column(_("Nurses"), _("Nurses"), _("load"), cells)
 
 

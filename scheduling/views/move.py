@@ -31,6 +31,8 @@ from scheduling.views.signing import request_id_of, sign
 #: Days in which possible times are looked for, and how many times of a day are offered (P).
 DAYS = 14
 A_DAY = 3
+#: Of how many dates times are offered in place of one that is lost, in the calendar's panel (P).
+A_PANEL = 2
 
 #: Levels of times that can be offered, the gentlest first.
 GENTLEST = (None, Level.WARN, Level.OVERRIDE)
@@ -86,6 +88,7 @@ class Move:
         self.findings: tuple[Finding, ...] = ()
         self.cascade: Cascade | None = None
         self.refusal = ""
+        self.lost: date | None = None
         self.status = 422 if self.edit.is_bound and not self.edit.is_valid() else 200
 
     def _offered_place(self, act: str) -> Place | None:
@@ -161,6 +164,7 @@ class Move:
 
     def taken(self) -> None:
         """Another booking was quicker: the times that are left are offered."""
+        self.lost = self.place.starts_at.astimezone(self.site.zone).date() if self.place else None
         self.status, self.place = 409, None
         self.refusal = _("The time that was chosen is taken. These are the next possible ones.")
 
@@ -197,6 +201,7 @@ class Move:
             "request_id": request_id_of(self.request) or uuid4(),
         }
         if self.request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
+            context["others"] = self._offered(self._first())[:A_PANEL] if self.lost else ()
             return render(self.request, "courses/look.html", context | {"part": True}, status=self.status)
         first = self._first()
         context |= {
@@ -223,12 +228,13 @@ class Move:
         return self.now.astimezone(self.site.zone).date()
 
     def _first(self) -> date:
-        """From which date times are offered: the one that was asked for, otherwise around the visit's own."""
+        """From which date times are offered: the one that was asked for, that of a time that is lost, otherwise around
+        the visit's own."""
         asked = DayForm(self.request.GET)
         if asked.is_valid():
             wanted: date = asked.cleaned_data["date"]
             return max(self._today, wanted)
-        return max(self._today, self.session.local_date - timedelta(days=2))
+        return max(self._today, self.lost or self.session.local_date - timedelta(days=2))
 
     def _offered(self, first: date) -> list[OfferedDay]:
         """A few times of each date, the gentlest level of the date first of all; none when nothing can be offered."""

@@ -7,6 +7,7 @@
   const panel = document.getElementById("panel");
   const body = document.getElementById("panel-body");
   const pill = document.getElementById("moving");
+  const MOVED = "calendar-moved"; // the visit that the page has when it comes back after a move
 
   // move: visit; windows (null until they are known); ready (a promise of them); spot {day, row, start} or null.
   function aim(visit, { dragged = false, spot = origin(visit) } = {}) {
@@ -63,15 +64,30 @@
 
   function tell(spot, aloud = true) {
     const { move } = calendar;
-    const values = { when: when(spot.day, spot.start), row: rows()[spot.row][1] };
+    const values = { when: when(spot.day, spot.start), row: rows()[spot.row][1], why: why(spot) };
     const here = same(spot, origin(move.visit));
     const state = here ? "here" : verdict(spot);
     const words = here || state === "asking"
       ? fill(text.moving, { name: `${move.visit.family}, ${move.visit.first}`, visit: ordinal(move.visit), when: when(spot.day, spot.start) })
-      : fill(text[state], values);
-    pill.querySelector("span").textContent = words;
+      : fill(text[state === "no" && values.why ? "noWhy" : state], values);
+    const name = `${move.visit.family}, ${move.visit.first}`;
+    pill.querySelector("span").textContent = words.includes(name) ? words : fill(text.of, { name, words });
     pill.dataset.state = state;
     if (aloud) say(words);
+  }
+
+  // What can be seen to stand in the way; nothing where only the rules know.
+  function why({ day, row, start }) {
+    const { data, visits, move } = calendar;
+    const end = start + move.visit.end - move.visit.start;
+    const chair = byChair() ? row : move.visit.chair;
+    for (const [date, from, until, ofChair, ofPrescriber, reason] of data.off) {
+      if (date !== day || until <= start || end <= from) continue;
+      if (ofPrescriber >= 0 && !byChair() && ofPrescriber === row) return text.whyNobody;
+      if (ofPrescriber < 0 && (ofChair === -1 || (byChair() && ofChair === chair))) return reason || text.whyClosed;
+    }
+    const taken = byChair() && [...visits.values()].some((one) => one !== move.visit && one.day === day && one.chair === chair && one.start < end && start < one.end);
+    return taken ? text.whyTaken : "";
   }
 
   function say(words) {
@@ -96,8 +112,6 @@
     if (spot) {
       tell(spot, false);
       if (drawn.dataset.aim !== pill.dataset.state) drawn.dataset.aim = pill.dataset.state;
-      const at = drawn.querySelector(".ec-preview .at");
-      if (at) at.lastChild.textContent = clock(spot.start);
     }
     return true;
   }
@@ -144,6 +158,9 @@
 
   function arrive() {
     const { data, visits } = calendar;
+    const moved = sessionStorage.getItem(MOVED) && linkOf(sessionStorage.getItem(MOVED));
+    sessionStorage.removeItem(MOVED);
+    if (moved) stop(moved).focus({ focusVisible: true });
     const visit = data.moving && visits.get(data.moving[0]);
     if (!visit?.movable) return;
     const came = data.elsewhere[0] > data.days[0][0];
@@ -212,6 +229,7 @@
 
   function leave() {
     const had = calendar.move;
+    sessionStorage.removeItem(MOVED);
     calendar.move = null;
     pill.hidden = true;
     root.classList.remove("aiming");
@@ -252,6 +270,7 @@
     along(link.href);
   });
   pill.querySelector("button").addEventListener("click", leave);
+  body.addEventListener("submit", () => calendar.move && sessionStorage.setItem(MOVED, calendar.move.visit.session), true);
   body.addEventListener("htmx:afterSettle", () => calendar.move && panel.open && beside());
   // Somebody else was quicker: what is possible now is marked.
   body.addEventListener("htmx:afterRequest", ({ detail }) => {

@@ -29,8 +29,8 @@ const calendar = (() => {
     moment = null;
     visits = new Map();
     for (const row of data.moving ? [...data.visits, data.moving] : data.visits) {
-      const [session, course, chair, prescriber, day, start, end, shape, state, number, of, family, first, needsTime] = row;
-      const visit = { session, course, chair, prescriber, day, start, end, number, of, family, first, needsTime };
+      const [session, course, chair, prescriber, day, start, end, shape, state, number, of, family, first, needsTime, expected] = row;
+      const visit = { session, course, chair, prescriber, day, start, end, number, of, family, first, needsTime, expected };
       visit.shape = data.shapes[shape];
       [visit.state, visit.stateLabel, visit.icon] = data.states[state];
       visit.open = ["held", "booked", "confirmed"].includes(visit.state);
@@ -92,13 +92,15 @@ const calendar = (() => {
       when: when(visit.day, visit.start),
       visit: ordinal(visit),
       prescriber: byChair() ? data.prescribers[visit.prescriber][1] : data.chairs[visit.chair][1],
-      state: [visit.stateLabel, visit.late && text.late, visit.needsTime && text.needsTime].filter(Boolean).join(", "),
+      state: [visit.stateLabel, visit.overdue && text.overdue, visit.late && text.late, comes(visit), visit.needsTime && text.needsTime].filter(Boolean).join(", "),
     });
   }
 
+  const comes = (visit) => visit.open && visit.expected !== null && fill(text.comes, { time: clock(visit.expected) });
+
   function content(visit) {
     const beside = byChair() ? data.prescribers[visit.prescriber][2] : data.chairs[visit.chair][1];
-    const sign = visit.late ? "clock-exclamation" : visit.needsTime ? "arrows-exchange" : visit.icon;
+    const sign = visit.overdue || visit.late || comes(visit) ? "clock-exclamation" : visit.needsTime ? "arrows-exchange" : visit.icon;
     const link = make("a", { class: "card", href: text.course.replace("/0/", `/${visit.course}/`), draggable: "false", title: label(visit), "data-session": visit.session, tabindex: "-1" },
       make("span", { class: "hidden" }, label(visit)),
       bar(visit),
@@ -118,12 +120,16 @@ const calendar = (() => {
   function classes(visit) {
     const { date, minute } = now();
     const day = data.days[visit.day][0];
-    visit.past = day < date || (day === date && visit.end <= minute);
-    visit.late = !visit.past && visit.open && day === date && visit.start < minute;
     const running = ["checked-in", "giving", "monitoring", "ready"].includes(visit.state);
+    const over = (at) => day < date || (day === date && at <= minute);
+    const dosed = visit.start + visit.shape[0] + visit.shape[1];
+    visit.past = !running && over(visit.end); // who is still here is not done
+    visit.overdue = running && (over(visit.end) || (visit.state === "giving" && over(dosed + 1)));
+    visit.late = !visit.past && visit.open && day === date && visit.start < minute;
     const found = ["visit-block", visit.past ? "past" : running ? "running" : "coming"];
     if (visit.state === "held") found.push("held");
     if (visit.late) found.push("late");
+    if (visit.overdue) found.push("overdue");
     if (visit.needsTime) found.push("needs-time");
     return found;
   }
@@ -160,7 +166,8 @@ const calendar = (() => {
 
   // All rows are seen at once where there is room for it.
   function level() {
-    const room = window.innerHeight - 158 - 50; // what stands above, below and in the head, see calendar.css
+    const below = root.querySelector(".legend").offsetHeight + 16; // and the gaps around it, see calendar.css
+    const room = window.innerHeight - drawn.getBoundingClientRect().top - window.scrollY - below - 50; // the drawing's own head
     const height = Math.floor(Math.min(94, Math.max(68, room / rows().length)));
     drawn.style.setProperty("--row", `${height}px`);
     drawn.classList.toggle("low", height < 84 || !byChair());
@@ -189,7 +196,7 @@ const calendar = (() => {
       dayHeaderAriaLabelFormat: () => "",
       resources: resources(),
       events: events(),
-      eventContent: ({ event }) => (event.extendedProps.visit ? content(event.extendedProps.visit) : offContent(event)),
+      eventContent: ({ event }) => (event.extendedProps.visit ? content(inHand(event)) : offContent(event)),
       eventClassNames: ({ event }) => (event.extendedProps.visit ? classes(event.extendedProps.visit) : []),
       eventAllUpdated: updated,
       editable: data.mayMove,
@@ -207,6 +214,11 @@ const calendar = (() => {
     const iso = `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
     const [, name, note] = data.days.find(([day]) => day === iso) ?? [iso, iso, ""];
     return { domNodes: [make("b", {}, name), " ", make("span", { class: "quiet", title: note }, note)] };
+  }
+
+  // What is dragged says the time that it has now.
+  function inHand({ display, start, extendedProps: { visit } }) {
+    return display === "preview" ? { ...visit, start: start.getHours() * 60 + start.getMinutes() } : visit;
   }
 
   function offContent(event) {
@@ -281,11 +293,11 @@ const calendar = (() => {
     for (const link of drawn.querySelectorAll("a.card")) {
       const visit = visits.get(Number(link.dataset.session));
       if (!visit || visit.past) continue;
-      const { late } = visit;
+      const { late, overdue } = visit;
       const found = classes(visit);
       const block = link.closest(".ec-event");
-      for (const name of ["past", "running", "coming", "late"]) block.classList.toggle(name, found.includes(name));
-      if (late !== visit.late) relabel(link, visit);
+      for (const name of ["past", "running", "coming", "late", "overdue"]) block.classList.toggle(name, found.includes(name));
+      if (late !== visit.late || overdue !== visit.overdue) relabel(link, visit);
     }
     stop();
     changed();
@@ -306,6 +318,7 @@ const calendar = (() => {
     drawn.classList.toggle("by-prescriber", !byChair());
     widget = EventCalendar.create(drawn, options());
     root.classList.add("has-drawing");
+    level(); // only now it is known where the drawing begins and how high the legend is
     const width = hourWidth();
     if (Math.abs(width - widget.getOption("slotWidth")) > 0.01) widget.setOption("slotWidth", width);
   }

@@ -247,6 +247,62 @@ def test_a_lost_connection_is_told_and_mended(busy: None, chromium: Browser, liv
     expect(page.locator("#banner")).to_be_empty()
 
 
+def test_trying_again_in_vain_is_told_and_live_is_not_said(
+    busy: None, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, _ = open_page(chromium, live_server, DESKTOP)
+    sign_in(page)
+    expect(page.locator(".live")).to_have_text("live", use_inner_text=True)
+    page.route("**/version/*", lambda route: route.abort())
+    expect(page.locator(".live")).to_have_text("not live", use_inner_text=True, timeout=10_000)
+    page.get_by_role("button", name="Try again").click(timeout=15_000)
+
+    expect(page.locator("#banner")).to_contain_text(re.compile(r"Tried again at 11:4\d: no answer\."))
+    expect(page.get_by_role("button", name="Try again")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_without_a_connection_nothing_is_sent_and_what_was_typed_stays(
+    busy: None, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, _ = open_page(chromium, live_server, DESKTOP)
+    sign_in(page)
+    address = page.url
+    search = page.get_by_label("Find a patient")
+    page.context.set_offline(True)
+    search.fill("Asante")
+    search.press("Enter")
+    told = page.locator("#banner [data-no-connection]")
+    expect(told).to_have_text("No connection: nothing was sent. What you typed stays here.", use_inner_text=True)
+    search.blur()
+    page.keyboard.press("ArrowRight")
+    expect(search).to_have_value("Asante")
+    assert page.url == address
+
+    page.context.set_offline(False)
+    expect(told).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(f"/board/{DAY + timedelta(days=1)}/$"))
+
+
+@pytest.fixture
+def booked(busy: None, clinic: Clinic) -> None:
+    """And one that can still be confirmed."""
+    visit(clinic, "14:10", 1, "Zhou, An")
+
+
+def test_a_message_makes_the_rows_lower_and_cuts_nothing(
+    booked: None, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, _ = open_page(chromium, live_server, DESKTOP)
+    sign_in(page)
+    page.locator("details.more summary").click()
+    page.get_by_role("button", name="Confirm Zhou").click()
+    expect(page.locator(".messages .notice")).to_be_visible()
+
+    assert overflow(page, "html") == (0, 0)
+    assert overflow(page, "#chairs") == (0, 0)
+
+
 def test_who_is_signed_out_elsewhere_is_told(busy: None, chromium: Browser, live_server: LiveServer) -> None:
     page, _ = open_page(chromium, live_server, DESKTOP)
     sign_in(page)

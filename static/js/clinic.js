@@ -14,8 +14,7 @@ async function hold(event, again) {
   try {
     await fetch(document.querySelector("link[rel=icon]").href, { method: "HEAD", cache: "no-store" });
   } catch {
-    const notice = document.getElementById("no-connection");
-    if (notice && !banner.querySelector("[data-no-connection]")) banner.append(notice.content.cloneNode(true));
+    disconnected();
     return;
   }
   connected();
@@ -24,10 +23,17 @@ async function hold(event, again) {
   reachable = false;
 }
 
+function disconnected() {
+  const notice = document.getElementById("no-connection");
+  if (notice && !banner.querySelector("[data-no-connection]")) banner.append(notice.content.cloneNode(true));
+}
+
 function connected() {
   banner?.querySelector("[data-no-connection]")?.remove();
 }
 window.addEventListener("online", connected);
+document.addEventListener("htmx:sendError", ({ detail }) => { if (detail.elt.closest("form")) disconnected(); });
+document.addEventListener("htmx:afterOnLoad", connected);
 
 function leaves(link) {
   const to = new URL(link.href);

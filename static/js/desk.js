@@ -105,13 +105,6 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 document.addEventListener("htmx:afterSettle", goOn);
 
-// The connection is away: what was chosen stays, and the button that was pressed can be pressed again
-document.addEventListener("htmx:sendError", (event) => {
-  const notice = document.getElementById("offline");
-  if (!notice || !event.target.closest("#desk")) return;
-  if (!notice.nextElementSibling?.matches(".offline")) notice.after(notice.content.cloneNode(true));
-  notice.nextElementSibling.scrollIntoView({ block: "nearest" });
-});
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "main" || !desk()) return;
   const changed = fields().filter((field) => field.type === "password" || value(field) !== sent.get(field.id));

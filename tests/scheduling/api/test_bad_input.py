@@ -307,7 +307,8 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
 
 
 def missing(clinic: Clinic) -> Session:
-    """A visit that was to begin ten minutes before NOW, with a shift that begins as early."""
+    """A visit that was to begin ten minutes before NOW, on a day that begins as early."""
+    OpeningHours.objects.filter(site=clinic.site, weekday=MONDAY.weekday()).update(opens=time(6))
     early = DateTimeTZRange(local(MONDAY, "06:00"), local(MONDAY, "08:00"))
     Shift.objects.create(staff=clinic.prescriber, site=clinic.site, during=early)
     course = CourseFactory.create(site=clinic.site)

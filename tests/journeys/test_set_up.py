@@ -48,7 +48,7 @@ def test_a_manager_sets_up_the_clinic(chromium: Browser, live_server: LiveServer
     page, complaints = open_page(chromium, live_server, DESKTOP)
     page.goto("/admin/")
     page.get_by_label("User name").fill("manager")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="What the clinic consists of")).to_be_visible()
 

@@ -414,7 +414,8 @@ def test_a_held_course_that_breaks_a_rule_is_signed_where_it_is_booked(
 
     assert (unsigned.status_code, wrong.status_code, signed.status_code) == (422, 422, 302)
     assert told(unsigned, ".notice")[0].startswith("Nothing was changed. Sessions 1 and 2 are 1 day apart")
-    assert told(unsigned, "div.error") == ["This field is required."] * 2
+    missing = ["This field is required."] * 2
+    assert told(unsigned, "div.error") == [*missing, "The prescriber types a password here."]
     assert told(wrong, "div.error") == ["This is not the prescriber's password, or it was wrong too often."]
     assert [(override.rule, override.by) for override in Override.objects.all()] == [("gap-min", clinic.prescriber)]
 

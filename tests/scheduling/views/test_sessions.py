@@ -127,7 +127,8 @@ def test_what_breaks_a_rule_is_signed_before_it_is_moved(
     assert told(look, ".finding")[0].startswith("OVERRIDE · gap 1 day, 24 h")
     assert (unsigned.status_code, signed.status_code) == (422, 302)
     assert told(unsigned, ".notice")[0].startswith("The visit was not moved.")
-    assert told(unsigned, "div.error") == ["This field is required."] * 2
+    missing = ["This field is required."] * 2
+    assert told(unsigned, "div.error") == [*missing, "The prescriber types a password here."]
     assert session.starts_at == local(MONDAY + timedelta(days=1))
     assert Override.objects.get().by == clinic.prescriber
 

@@ -9,6 +9,8 @@ from scheduling import protocols
 
 MODULES = [
     "clinic.findings",
+    "patients.answers",
+    "patients.eligibility",
     *sorted(f"{protocols.__name__}.{found.name}" for found in iter_modules(protocols.__path__)),
 ]
 

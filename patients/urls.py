@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from patients import views
+from patients.views import people
 
 urlpatterns = [
-    path("patients/", views.patients, name="patients"),
-    path("patients/find/", views.find, name="patients-find"),
-    path("patients/new/", views.new, name="patient-new"),
-    path("patients/<int:patient_id>/", views.patient, name="patient"),
-    path("patients/<int:patient_id>/edit/", views.edit, name="patient-edit"),
+    path("patients/", people.patients, name="patients"),
+    path("patients/find/", people.find, name="patients-find"),
+    path("patients/new/", people.new, name="patient-new"),
+    path("patients/<int:patient_id>/", people.patient, name="patient"),
+    path("patients/<int:patient_id>/edit/", people.edit, name="patient-edit"),
 ]

@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from clinic import tokens
 from clinic.permissions import Verb, declare
-from patients import api as patients
+from patients.api import people as patients
 from scheduling.api import courses, planning, sessions, today
 
 app_name = "api"

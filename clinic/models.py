@@ -93,6 +93,7 @@ class Site(models.Model):
     start_step = models.PositiveSmallIntegerField(
         _("minutes between offered starts"), default=10, validators=[validate_step]
     )
+    rems_certified = models.BooleanField(_("certified for esketamine (REMS)"), default=False, db_default=False)
 
     class Meta:
         verbose_name = _("site")

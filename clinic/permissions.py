@@ -30,6 +30,9 @@ class Verb(StrEnum):
     DECIDE = "decide"  # how a course goes on
     ACKNOWLEDGE = "acknowledge"  # take a line off the worklist
     NO_SHOW = "no-show"  # note that a patient comes late, or has not come
+    SCREEN = "screen"  # write down the answers that say who may be treated
+    SCORE = "score"  # write down a patient's scores
+    REVIEW = "review"  # see item 9 and what is new in a history, as a clinician
     RUN_VISIT = "run-visit"  # check in, give, monitor, discharge
     REPLAN = "replan"  # accept a new plan for what was booked
     CLOSE = "close"  # closures, absences, outages
@@ -60,6 +63,9 @@ MATRIX: Mapping[Verb, frozenset[Kind]] = {
     Verb.DECIDE:      frozenset({      P      }),
     Verb.ACKNOWLEDGE: frozenset({D, C, P, N, M}),
     Verb.NO_SHOW:     frozenset({D, C, P, N, M}),
+    Verb.SCREEN:      frozenset({   C, P      }),
+    Verb.SCORE:       frozenset({D, C, P, N   }),
+    Verb.REVIEW:      frozenset({   C, P      }),
     Verb.RUN_VISIT:   frozenset({   C, P, N   }),
     Verb.REPLAN:      frozenset({D,          M}),
     Verb.CLOSE:       frozenset({            M}),

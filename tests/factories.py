@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import factory
 from django.contrib.auth.hashers import make_password
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import F, QuerySet
 from factory.django import DjangoModelFactory
 
 from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
@@ -197,6 +198,46 @@ class SessionFactory(DjangoModelFactory[Session]):
     discharge_at = factory.LazyAttribute(lambda session: session.starts_at + session.shape.home_after)
     confirmed_at = factory.LazyAttribute(lambda session: NOW if session.state == SessionState.CONFIRMED else None)
     freed_at = factory.LazyAttribute(lambda session: NOW if session.state in FREED else None)
+    checked_in_at = factory.LazyAttribute(
+        lambda session: session.starts_at if "checked_in_at" in taken(session.state) else None
+    )
+    dose_started_at = factory.LazyAttribute(
+        lambda session: session.dose_starts_at if "dose_started_at" in taken(session.state) else None
+    )
+    dose_ended_at = factory.LazyAttribute(
+        lambda session: session.dose_ends_at if "dose_ended_at" in taken(session.state) else None
+    )
+    left_at = factory.LazyAttribute(lambda session: session.discharge_at if "left_at" in taken(session.state) else None)
+
+
+#: The steps of a visit, and when each was planned.
+STEPS = {
+    "checked_in_at": "during__startswith",
+    "dose_started_at": "dose_starts_at",
+    "dose_ended_at": "dose_ends_at",
+    "left_at": "discharge_at",
+}
+_TAKEN = {
+    SessionState.CHECKED_IN: 1,
+    SessionState.GIVING: 2,
+    SessionState.MONITORING: 3,
+    SessionState.READY: 3,
+    SessionState.DISCHARGED: 4,
+    SessionState.LEFT_EARLY: 4,
+    SessionState.TRANSFERRED: 4,
+}
+
+
+def taken(state: str) -> list[str]:
+    """The steps that a visit in this state has behind it."""
+    if state == SessionState.NOT_DOSED:
+        return ["checked_in_at", "left_at"]
+    return list(STEPS)[: _TAKEN.get(SessionState(state), 0)]
+
+
+def went(sessions: QuerySet[Session], state: SessionState = SessionState.DISCHARGED, **columns: object) -> None:
+    """Let these visits have got as far as the state, each step at its planned time; `columns` are set beside it."""
+    sessions.update(state=state, **{step: F(STEPS[step]) for step in taken(state)}, **columns)
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,36 @@
 """Courses, their sessions, and what is sent about them."""
 
-from scheduling.models.courses import (
+from scheduling.models.courses import Course, CourseEvent, Day, Override, ProtocolVersion, Request, Session
+from scheduling.models.outbox import Mail, MailKind, MailState
+from scheduling.models.states import (
     DOSED,
     FREED,
     LIVE,
+    MONITORED,
     OPEN,
     RUNNING,
     UNDER_WAY,
-    Course,
-    CourseEvent,
     CourseState,
-    Day,
-    Override,
     PhaseChoice,
-    ProtocolVersion,
-    Request,
-    Session,
     SessionState,
 )
-from scheduling.models.outbox import Mail, MailKind, MailState
+from scheduling.models.visits import Addendum, AdverseEvent, Dissociation, VisitRecord, VitalsRound
 
 __all__ = [
     "DOSED",
     "FREED",
     "LIVE",
+    "MONITORED",
     "OPEN",
     "RUNNING",
     "UNDER_WAY",
+    "Addendum",
+    "AdverseEvent",
     "Course",
     "CourseEvent",
     "CourseState",
     "Day",
+    "Dissociation",
     "Mail",
     "MailKind",
     "MailState",
@@ -40,4 +40,6 @@ __all__ = [
     "Request",
     "Session",
     "SessionState",
+    "VisitRecord",
+    "VitalsRound",
 ]

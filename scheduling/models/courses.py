@@ -17,68 +17,26 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Chair, Site, finite, same
 from patients.models import Patient
+from scheduling.models.states import FREED, LIVE, MONITORED, OPEN, RUNNING, CourseState, PhaseChoice, SessionState
 from scheduling.protocols import library
-from scheduling.protocols.types import Phase, Protocol
+from scheduling.protocols.types import Protocol
 
 
-class PhaseChoice(models.TextChoices):
-    """The phases of a protocol, with the words that people read."""
-
-    INITIAL = Phase.INITIAL.value, _("Initial phase")
-    TAPER = Phase.TAPER.value, _("Taper")
-    MAINTENANCE = Phase.MAINTENANCE.value, _("Maintenance")
-
-
-class CourseState(models.TextChoices):
-    """Whether a course is held, under way, or how it has ended."""
-
-    HELD = "held", _("Held")
-    ACTIVE = "active", _("Active")
-    PAUSED = "paused", _("Paused")
-    COMPLETED = "completed", _("Completed")
-    STOPPED = "stopped", _("Stopped")
-    CANCELLED = "cancelled", _("Cancelled")
-
-
-#: States of a course that is under way: a patient has at most one such course (rule `one-course`).
-RUNNING = (CourseState.HELD, CourseState.ACTIVE, CourseState.PAUSED)
-
-
-class SessionState(models.TextChoices):
-    """The steps of a visit and the ways out of it (protocol.md, part 3)."""
-
-    HELD = "held", _("Held")
-    BOOKED = "booked", _("Booked")
-    CONFIRMED = "confirmed", _("Confirmed")
-    CHECKED_IN = "checked-in", _("Checked in")
-    GIVING = "giving", _("Giving")
-    MONITORING = "monitoring", _("Monitoring")
-    READY = "ready", _("Ready")
-    DISCHARGED = "discharged", _("Discharged")
-    CANCELLED = "cancelled", _("Cancelled")
-    NO_SHOW = "no-show", _("No-show")
-    NOT_DOSED = "not-dosed", _("Not dosed")
-    LEFT_EARLY = "left-early", _("Left early")
-    TRANSFERRED = "transferred", _("Transferred")
-    EXPIRED = "expired", _("Hold expired")
-
-
-#: States that free the planned range; every other state keeps it (protocol.md, part 3).
-FREED = (SessionState.CANCELLED, SessionState.NO_SHOW, SessionState.NOT_DOSED, SessionState.EXPIRED)
-LIVE = tuple(state for state in SessionState if state not in FREED)
-#: Before the patient has arrived: what can still be moved and cancelled.
-OPEN = (SessionState.HELD, SessionState.BOOKED, SessionState.CONFIRMED)
-#: The patient is in the chair.
-UNDER_WAY = (SessionState.CHECKED_IN, SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
-#: Drug was given.
-DOSED = (
-    SessionState.GIVING,
-    SessionState.MONITORING,
-    SessionState.READY,
-    SessionState.DISCHARGED,
-    SessionState.LEFT_EARLY,
-    SessionState.TRANSFERRED,
-)
+def _steps() -> Q:
+    """Which steps have been taken in which state: check-in, the dose's start and end, leaving."""
+    steps = ("checked_in_at", "dose_started_at", "dose_ended_at", "left_at")
+    allowed = Q()
+    for states, taken in (
+        ((*OPEN, SessionState.CANCELLED, SessionState.NO_SHOW, SessionState.EXPIRED), 0),
+        ((SessionState.CHECKED_IN,), 1),
+        ((SessionState.GIVING,), 2),
+        ((SessionState.MONITORING, SessionState.READY), 3),
+        ((SessionState.DISCHARGED, SessionState.LEFT_EARLY, SessionState.TRANSFERRED), 4),
+    ):
+        allowed |= Q(state__in=states, **{f"{step}__isnull": number >= taken for number, step in enumerate(steps)})
+    return allowed | Q(
+        state=SessionState.NOT_DOSED, checked_in_at__isnull=False, dose_started_at=None, left_at__isnull=False
+    )
 
 
 class Day(models.Model):
@@ -148,6 +106,7 @@ class CourseQuerySet(models.QuerySet["Course"]):
 class Course(models.Model):
     """A patient's way through a protocol. `phase` is the one it is in; maintenance needs a clinician's decision.
 
+    `dose_mg_per_kg` and `dose_mg` are what a clinician has decided, nothing while the protocol's default holds.
     `times_version` is raised with every change of the course's times: it tells mails about them apart.
     """
 
@@ -157,6 +116,9 @@ class Course(models.Model):
     state = models.CharField(max_length=10, choices=CourseState)
     phase = models.CharField(max_length=12, choices=PhaseChoice, default=PhaseChoice.INITIAL)
     interval_days = models.PositiveSmallIntegerField(null=True)
+    dose_mg_per_kg = models.DecimalField(max_digits=5, decimal_places=3, null=True)
+    dose_mg = models.DecimalField(max_digits=6, decimal_places=1, null=True)
+    paused_until = models.DateField(null=True)
     held_until = models.DateTimeField(null=True)
     times_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
@@ -173,6 +135,9 @@ class Course(models.Model):
                 name="course_held_until",
                 condition=Q(state=CourseState.HELD, held_until__isnull=False)
                 | (~Q(state=CourseState.HELD) & Q(held_until=None)),
+            ),
+            models.CheckConstraint(
+                name="course_paused_until", condition=Q(paused_until=None) | Q(state=CourseState.PAUSED)
             ),
             models.CheckConstraint(
                 name="course_ended_at",
@@ -211,7 +176,8 @@ class Session(models.Model):
 
     `patient`, `site` and `local_date` repeat what course, chair and start say, so that constraints can use them;
     the guard refuses rows in which they differ. Only `placing.py` writes the planned times. `expected_at` is what a
-    patient who comes late has said on the phone; it changes nothing that is planned.
+    patient who comes late has said on the phone; it changes nothing that is planned. `checked_in_at` to `left_at` are
+    when the steps were in truth, `stepped_at` when the last of them was written down: it can be undone for a while.
     """
 
     course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="sessions")
@@ -232,6 +198,11 @@ class Session(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     freed_at = models.DateTimeField(null=True)
     expected_at = models.DateTimeField(null=True)
+    checked_in_at = models.DateTimeField(null=True)
+    dose_started_at = models.DateTimeField(null=True)
+    dose_ended_at = models.DateTimeField(null=True)
+    left_at = models.DateTimeField(null=True)
+    stepped_at = models.DateTimeField(null=True)
 
     objects = SessionQuerySet.as_manager()
 
@@ -277,6 +248,18 @@ class Session(models.Model):
             models.CheckConstraint(
                 name="session_expected_at",
                 condition=Q(expected_at=None) | Q(during__startswith__lt=F("expected_at")),
+            ),
+            models.CheckConstraint(name="session_steps", condition=_steps()),
+            models.CheckConstraint(
+                name="session_steps_in_order",
+                condition=(Q(dose_started_at=None) | Q(checked_in_at__lte=F("dose_started_at")))
+                & (Q(dose_ended_at=None) | Q(dose_started_at__lte=F("dose_ended_at")))
+                & (Q(left_at=None) | Q(checked_in_at__lte=F("left_at")))
+                & (Q(left_at=None) | Q(dose_ended_at=None) | Q(dose_ended_at__lte=F("left_at"))),
+            ),
+            models.CheckConstraint(
+                name="session_two_hours",
+                condition=~Q(state=SessionState.DISCHARGED) | Q(left_at__gte=F("dose_ended_at") + MONITORED),
             ),
         ]
         indexes = [

@@ -25,6 +25,7 @@ from tests.factories import (
     local,
     make_clinic,
     protocol,
+    went,
 )
 
 pytestmark = pytest.mark.django_db
@@ -191,7 +192,7 @@ def test_a_complete_initial_phase_waits_for_a_decision(clinic: Clinic, patient: 
 def test_maintenance_is_planned_three_months_ahead_after_a_decision(clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient, propose(clinic, patient))
     later = local(MONDAY + timedelta(days=25), "08:00")
-    Session.objects.update(state=SessionState.DISCHARGED)
+    went(Session.objects.all())
     deciding.decide(
         actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", interval_days=21, now=later
     )
@@ -211,7 +212,7 @@ def test_maintenance_is_planned_three_months_ahead_after_a_decision(clinic: Clin
 def test_maintenance_that_stands_for_three_months_is_not_planned_again(clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient, propose(clinic, patient))
     later = local(MONDAY + timedelta(days=25), "08:00")
-    Session.objects.update(state=SessionState.DISCHARGED)
+    went(Session.objects.all())
     deciding.decide(actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", now=later)
     course.refresh_from_db()
     first = propose(clinic, patient, course=course, now=later)

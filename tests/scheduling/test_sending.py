@@ -212,7 +212,7 @@ def test_nothing_due_means_no_connection(clinic: Clinic, server: MailServer) -> 
     [
         {"times_version": 2},
         {"state": SessionState.CANCELLED, "freed_at": NOW},
-        {"state": SessionState.CHECKED_IN},
+        {"state": SessionState.CHECKED_IN, "checked_in_at": NOW},
     ],
 )
 def test_a_reminder_is_withdrawn_when_its_session_has_changed_past_the_application(

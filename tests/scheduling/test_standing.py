@@ -10,7 +10,7 @@ from patients.models import Task
 from scheduling import standing
 from scheduling.models import Course, Session, SessionState
 from scheduling.standing import Standing, Telling
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic
+from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, went
 from tests.scheduling.views import book
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def course(clinic: Clinic) -> Course:
 
 def test_visits_given_and_planned_are_counted_and_the_next_one_is_told(course: Course) -> None:
     first, second, *_ = course.sessions.in_order()
-    Session.objects.filter(pk=first.pk).update(state=SessionState.DISCHARGED)
+    went(Session.objects.filter(pk=first.pk))
     Session.objects.filter(pk=second.pk).update(state=SessionState.NO_SHOW, freed_at=NOW)
 
     assert standing.standings([course.patient], now=NOW + timedelta(days=4)) == {

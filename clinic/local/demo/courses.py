@@ -93,6 +93,8 @@ REASONS = {
     OUT.STOPPED: "No response, and the patient does not want to go on.",
     OUT.PAUSED: "Surgery on the knee; goes on when the surgeon agrees.",
 }
+#: How many steps a visit has behind it in each state.
+_STEPS = {IN.CHECKED_IN: 1, IN.GIVING: 2, IN.MONITORING: 3, IN.READY: 3, IN.DISCHARGED: 4}
 SEVENTH, MOVED, COMING, HELD = 0, 4, 9, 10
 
 
@@ -228,7 +230,13 @@ class Teller:
         """Visits that ended by then took place - today's say themselves how far they are -, and mails went out."""
         Session.objects.filter(course=course, state__in=OPEN, discharge_at__lte=until).exclude(
             local_date=self.house.today
-        ).update(state=SessionState.DISCHARGED)
+        ).update(
+            state=SessionState.DISCHARGED,
+            checked_in_at=F("during__startswith"),
+            dose_started_at=F("dose_starts_at"),
+            dose_ended_at=F("dose_ends_at"),
+            left_at=F("discharge_at"),
+        )
         Mail.objects.filter(course=course, state=MailState.DUE, due_at__lt=until).update(
             state=MailState.SENT, sent_at=F("due_at"), attempts=1
         )
@@ -243,7 +251,11 @@ class Teller:
             return
         session.state = self.plot.state
         session.freed_at = self.now - timedelta(minutes=60) if session.state in FREED else None
-        session.save(update_fields=["state", "freed_at"])
+        planned = (session.starts_at, session.dose_starts_at, session.dose_ends_at, session.discharge_at)
+        steps = ("checked_in_at", "dose_started_at", "dose_ended_at", "left_at")
+        for step, at in list(zip(steps, planned, strict=True))[: _STEPS.get(session.state, 0)]:
+            setattr(session, step, at)
+        session.save(update_fields=["state", "freed_at", *steps])
         if session.state in FREED:
             placing.renumber(course)
 

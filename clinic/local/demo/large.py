@@ -217,12 +217,17 @@ WHERE course.site_id = %(site)s AND happened.at IS NOT NULL
 _SESSIONS = """
 INSERT INTO scheduling_session
     (course_id, patient_id, site_id, chair_id, prescriber_id, number, phase, state, during, local_date,
-     dose_starts_at, dose_ends_at, discharge_at, times_version, needs_replan, confirmed_at, freed_at)
+     dose_starts_at, dose_ends_at, discharge_at, times_version, needs_replan, confirmed_at, freed_at,
+     checked_in_at, dose_started_at, dose_ended_at, left_at)
 SELECT id, patient_id, %(site)s, chair_id, prescriber_id, number, 'initial', state,
        tstzrange(starts_at, starts_at + interval '200 minutes'), day, starts_at + interval '30 minutes',
        starts_at + interval '70 minutes', starts_at + interval '190 minutes', 1, false,
        CASE WHEN state = 'confirmed' THEN least(starts_at - interval '1 day', %(now)s) END,
-       CASE WHEN state IN ('cancelled', 'no-show') THEN starts_at END
+       CASE WHEN state IN ('cancelled', 'no-show') THEN starts_at END,
+       CASE WHEN state = 'discharged' THEN starts_at END,
+       CASE WHEN state = 'discharged' THEN starts_at + interval '30 minutes' END,
+       CASE WHEN state = 'discharged' THEN starts_at + interval '70 minutes' END,
+       CASE WHEN state = 'discharged' THEN starts_at + interval '190 minutes' END
 FROM (
     SELECT planned.*,
            CASE WHEN starts_at + interval '190 minutes' < %(now)s

@@ -25,6 +25,7 @@ from tests.factories import (
     local,
     make_clinic,
     protocol,
+    went,
 )
 from tests.plain_sql import visit
 
@@ -91,9 +92,12 @@ class TestOnePlaceOneVisit:
     def test_a_visit_that_does_not_take_place_frees_its_times(self, clinic: Clinic, state: str) -> None:
         chair, doctor = clinic.chairs[0], clinic.prescriber
         gone = book(visit(course_at(clinic), chair, doctor, local(MONDAY)))
-        run("UPDATE scheduling_session SET state = %s, freed_at = now() WHERE id = %s", state, gone)
+        went(Session.objects.filter(pk=gone), SessionState(state), freed_at=NOW)
         book(visit(course_at(clinic), chair, doctor, local(MONDAY)))
-        back = "UPDATE scheduling_session SET state = 'booked', freed_at = NULL WHERE id = %s"
+        back = """
+            UPDATE scheduling_session SET state = 'booked', freed_at = NULL, checked_in_at = NULL, left_at = NULL
+            WHERE id = %s
+        """
         assert refusal(run, back, gone) == (EXCLUDED, "session_chair_free")
 
     @pytest.mark.parametrize(
@@ -101,7 +105,8 @@ class TestOnePlaceOneVisit:
     )
     def test_every_other_state_keeps_its_times(self, clinic: Clinic, state: str) -> None:
         chair, doctor = clinic.chairs[0], clinic.prescriber
-        book(visit(course_at(clinic), chair, doctor, local(MONDAY), state=state))
+        kept = book(visit(course_at(clinic), chair, doctor, local(MONDAY)))
+        went(Session.objects.filter(pk=kept), SessionState(state))
         assert refusal(book, visit(course_at(clinic), chair, doctor, local(MONDAY))) == (EXCLUDED, "session_chair_free")
 
     def test_a_patient_is_in_one_place_at_a_time(self, clinic: Clinic) -> None:
@@ -318,7 +323,7 @@ class TestFlags:
         assert flagged() == set()
 
     def test_a_patient_who_is_there_already_counts_and_stays(self, clinic: Clinic, visits: dict[str, int]) -> None:
-        run("UPDATE scheduling_session SET state = 'giving' WHERE id = %s", visits["a"])
+        went(Session.objects.filter(pk=visits["a"]), SessionState.GIVING)
         self.lower(clinic, 2)
         assert flagged() == {visits["b"], visits["c"]}
 
@@ -389,7 +394,7 @@ class TestSteps:
         pk = book(visit(course_at(clinic), clinic.chairs[0], clinic.prescriber, local(MONDAY)))
         run("DELETE FROM clinic_shift WHERE staff_id = %s", clinic.prescriber.pk)
         before = version()
-        run("UPDATE scheduling_session SET state = 'checked-in' WHERE id = %s", pk)
+        went(Session.objects.filter(pk=pk), SessionState.CHECKED_IN)
         assert version() == before
         assert Session.objects.get(pk=pk).state == SessionState.CHECKED_IN
 

@@ -28,6 +28,7 @@ from tests.factories import (
     StaffFactory,
     local,
     make_clinic,
+    went,
 )
 from tests.pages import page, says, signed_in
 from tests.scheduling.views import book
@@ -227,7 +228,7 @@ def test_whoever_may_not_book_is_shown_no_way_to_move(clinic: Clinic, course: Co
 
 
 def test_what_is_not_to_come_has_no_link_to_move_it(desk: Client, course: Course) -> None:
-    Session.objects.filter(course=course, local_date=MONDAY).update(state=SessionState.GIVING)
+    went(Session.objects.filter(course=course, local_date=MONDAY), SessionState.GIVING)
 
     assert cells(desk.get(WEEK))[0][1] == "09:00 Vance, Eleanor Giving, 1 of 6, RK"
 
@@ -332,7 +333,7 @@ def test_in_the_fold_of_autumn_the_two_hours_are_told_apart(at_now: None, db: No
 
 def test_a_visit_that_has_begun_goes_nowhere(desk: Client, course: Course) -> None:
     visit = course.sessions.in_order()[0]
-    Session.objects.filter(pk=visit.pk).update(state=SessionState.GIVING)
+    went(Session.objects.filter(pk=visit.pk), SessionState.GIVING)
     answer = starts(desk, visit)
 
     assert (answer.status_code, answer.json()) == (

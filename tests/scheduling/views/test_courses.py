@@ -23,6 +23,7 @@ from tests.factories import (
     SessionFactory,
     local,
     make_clinic,
+    went,
 )
 from tests.pages import Element, form_data, page, signed_in
 from tests.scheduling.views import PATTERN, book, told
@@ -183,7 +184,7 @@ def test_every_state_has_its_steps_and_no_others(
 ) -> None:
     freed = NOW if offered == ["Book a make-up"] else None
     second = course.sessions.in_order()[1]
-    course.sessions.filter(pk=second.pk).update(state=state, freed_at=freed, confirmed_at=NOW)
+    went(course.sessions.filter(pk=second.pk), state, freed_at=freed, confirmed_at=NOW)
 
     assert [step.split(" :")[0] for step in steps(desk.get(f"/courses/{course.pk}/"))[1]] == offered
 

@@ -16,7 +16,7 @@ from scheduling.drafts import decode, encode
 from scheduling.letters import private_values
 from scheduling.models import Course, CourseState, Override, Session, SessionState
 from scheduling.protocols.types import Place
-from tests.factories import MONDAY, NEW_YORK, NOW, PASSWORD, Clinic, PatientFactory, local
+from tests.factories import MONDAY, NEW_YORK, NOW, PASSWORD, Clinic, PatientFactory, local, went
 from tests.pages import form_data, page, signed_in
 from tests.scheduling.views import book, told
 
@@ -280,7 +280,7 @@ def test_a_visit_that_was_given_up_says_so_and_leads_back(
 def test_a_visit_that_has_begun_is_not_moved(
     desk: Client, path: str, session: Session, state: SessionState, title: str
 ) -> None:
-    Session.objects.filter(pk=session.pk).update(state=state)
+    went(Session.objects.filter(pk=session.pk), state)
 
     assert told(desk.get(path), "h2") == [title]
 

@@ -1,11 +1,10 @@
-"""Who is treated, and what waits for somebody to do about them."""
+"""Who is treated."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
 from django.db.models.functions import Lower, Reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -41,35 +40,3 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.last_name}, {self.first_name}"
-
-
-class TaskKind(models.TextChoices):
-    NO_ADDRESS = "no-address", _("No mail address")
-    FAILED_MAIL = "failed-mail", _("Mail not delivered")
-    OVERRIDE_ASKED = "override-asked", _("Override asked for")
-    NEEDS_TIME = "needs-time", _("Needs a new time")
-
-
-class Task(models.Model):
-    """A line on a worklist. At most one open line per kind, patient and key, so that verbs can ask again."""
-
-    kind = models.CharField(max_length=20, choices=TaskKind)
-    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="tasks")
-    course = models.ForeignKey("scheduling.Course", on_delete=models.CASCADE, null=True, related_name="tasks")
-    key = models.CharField(max_length=80, blank=True, default="")
-    details = models.JSONField(default=dict)
-    since = models.DateTimeField()
-    done_at = models.DateTimeField(null=True)
-    done_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(name="task_kind", condition=Q(kind__in=TaskKind.values)),
-            models.UniqueConstraint(
-                fields=["kind", "patient", "key"], condition=Q(done_at=None), name="task_open_once"
-            ),
-        ]
-        indexes = [models.Index(fields=["since"], condition=Q(done_at=None), name="task_open")]
-
-    def __str__(self) -> str:
-        return self.get_kind_display()

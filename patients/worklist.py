@@ -1,22 +1,70 @@
-"""Lines that wait for somebody: opened and closed by other verbs, or taken off by whoever has dealt with them."""
+"""Lines that wait for somebody: opened and closed by other verbs, given to one, put off, or taken off by whoever has
+dealt with them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clinic import permissions
-from clinic.errors import Stale
+from clinic.errors import Invalid, Stale
 from clinic.models import Staff
 from clinic.permissions import Verb
-from patients.models import Patient, Task, TaskKind
+from patients.measures import ANSWERS
+from patients.models import Patient, Score, Task, TaskKind
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 #: The lines that go only with the act they ask for: nobody takes a visit without a time off with a tap.
-CLOSED_BY_ACT = frozenset({TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME})
+CLOSED_BY_ACT = frozenset(
+    {TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME, TaskKind.NO_DATES, TaskKind.OPEN_RECORD, TaskKind.OPEN_FORM}
+)
+
+#: What only a clinician can judge.
+CLINICAL = frozenset(
+    {
+        TaskKind.ITEM_9,
+        TaskKind.ALERT,
+        TaskKind.WORSE,
+        TaskKind.RELAPSE,
+        TaskKind.NO_BENEFIT,
+        TaskKind.PHASE_END,
+        TaskKind.REVIEW,
+    }
+)
+
+#: What a line asks for when nothing more is known of it.
+TEXTS: Mapping[TaskKind, StrPromise] = {
+    TaskKind.NO_ADDRESS: gettext_lazy("There is no mail address: tell the patient the dates by phone."),
+    TaskKind.FAILED_MAIL: gettext_lazy("A mail could not be delivered: tell the patient by phone."),
+    TaskKind.OVERRIDE_ASKED: gettext_lazy("A prescriber is asked to sign."),
+    TaskKind.NEEDS_TIME: gettext_lazy("A visit no longer fits and needs a new time."),
+    TaskKind.NO_DATES: gettext_lazy("No visit is booked: find dates for what comes next."),
+    TaskKind.ITEM_9: gettext_lazy("Item 9 is above 0: call the patient now."),
+    TaskKind.ALERT: gettext_lazy("A measurement was alarming: see to the patient and write down what was done."),
+    TaskKind.WORSE: gettext_lazy("The patient is worse than before: review the same day."),
+    TaskKind.RELAPSE: gettext_lazy("The patient has relapsed: two sessions a month, a new initial phase, or stop."),
+    TaskKind.NO_BENEFIT: gettext_lazy("There is little or no benefit: review it before the next session."),
+    TaskKind.PHASE_END: gettext_lazy("The initial phase has been given: decide how the course goes on."),
+    TaskKind.REVIEW: gettext_lazy("Something is new in the history: review it before the next dose."),
+    TaskKind.SCORE_OVERDUE: gettext_lazy("A PHQ-9 is overdue: ask the patient for it."),
+    TaskKind.MONTH_EMPTY: gettext_lazy("There is a month without a maintenance session."),
+    TaskKind.REACH: gettext_lazy(
+        "The minimum of sessions can no longer be reached: move, extend, close early or begin anew."
+    ),
+    TaskKind.OPEN_RECORD: gettext_lazy("The visit is over and its record is not finished."),
+    TaskKind.OPEN_FORM: gettext_lazy("The monitoring form has not been sent."),
+}
+
+#: Longer than this nothing is put off (P).
+LONGEST_SNOOZE = timedelta(days=90)
 
 
 def open_task(
@@ -43,37 +91,120 @@ def close_tasks(
     tasks.update(done_at=now, done_by=by)
 
 
-def acknowledge(*, actor: Staff, task: Task, now: datetime) -> Task:
-    """Take a line off the worklist; locks its row.
+def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> Task:
+    """Take a line off the worklist; locks its row. For item 9 that is to acknowledge the score itself, with a note.
 
-    Raises RoleRefused, and Stale for a line that somebody has done already or that is one of CLOSED_BY_ACT.
+    Raises RoleRefused - what is CLINICAL goes only by a clinician - and Stale for a line that somebody has done already
+    or that is one of CLOSED_BY_ACT.
     """
-    permissions.require(actor, Verb.ACKNOWLEDGE)
+    permissions.require(actor, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
     with transaction.atomic():
-        fresh = Task.objects.select_for_update(of=("self",)).select_related("patient").get(pk=task.pk)
-        if fresh.done_at is not None:
-            raise Stale(_("This line has been dealt with already."))
+        fresh = _open(task)
         if fresh.kind in CLOSED_BY_ACT:
+            if fresh.kind in (TaskKind.OPEN_RECORD, TaskKind.OPEN_FORM):
+                raise Stale(_("This line goes when the record is finished."))
             raise Stale(_("This line goes when the times are booked or given up."))
+        if fresh.kind == TaskKind.ITEM_9:
+            from patients import scoring  # scoring opens lines, so it imports this module
+
+            score = Score.objects.filter(pk=int(fresh.key), seen_at=None, voided_at=None).first()
+            if score is not None:
+                scoring.see(actor=actor, score=score, note=note, now=now)
         fresh.done_at, fresh.done_by = now, actor
         fresh.save(update_fields=["done_at", "done_by"])
     return fresh
 
 
+def assign(*, actor: Staff, task: Task, to: Staff | None, now: datetime) -> Task:
+    """Give a line to somebody who may deal with it, or to nobody in particular; locks its row.
+
+    Raises RoleRefused, Invalid for somebody who may not, and Stale for a line that is done.
+    """
+    permissions.require(actor, Verb.ACKNOWLEDGE)
+    if to is not None and not permissions.allowed(to, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE):
+        raise Invalid.at("to", _("This is for a clinician to deal with."))
+    with transaction.atomic():
+        fresh = _open(task)
+        fresh.assigned_to = to
+        fresh.save(update_fields=["assigned_to"])
+    return fresh
+
+
+def snooze(*, actor: Staff, task: Task, until: datetime | None, now: datetime) -> Task:
+    """Put a line off until a time, None takes that back; locks its row.
+
+    Raises RoleRefused, Invalid for a time that is past or more than LONGEST_SNOOZE away, and Stale for item 9, which
+    cannot wait, and for a line that is done.
+    """
+    permissions.require(actor, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
+    if task.kind == TaskKind.ITEM_9:
+        raise Stale(_("Item 9 cannot be put off."))
+    if until is not None and until.tzinfo is None:
+        raise Invalid.at("until", _("A time needs its zone."))
+    if until is not None and not now < until <= now + LONGEST_SNOOZE:
+        values = {"days": LONGEST_SNOOZE.days}
+        raise Invalid.at("until", _("A line is put off for up to %(days)s days from now.") % values)
+    with transaction.atomic():
+        fresh = _open(task)
+        fresh.snoozed_until = until
+        fresh.save(update_fields=["snoozed_until"])
+    return fresh
+
+
+def _open(task: Task) -> Task:
+    """The line under lock; raises Stale when it is done."""
+    fresh = Task.objects.select_for_update(of=("self",)).select_related("patient").get(pk=task.pk)
+    if fresh.done_at is not None:
+        raise Stale(_("This line has been dealt with already."))
+    return fresh
+
+
 def text_of(task: Task) -> str:
-    """What has to be done, in the reader's language. Without the patient's name, which stands beside it."""
+    """What has to be done, in the reader's language. Without the patient's name, which stands beside it.
+
+    A line can bring its own sentences as `details["reasons"]`, see `sentences`.
+    """
+    details: Mapping[str, Any] = task.details
+    if details.get("reasons"):
+        return sentences(details["reasons"])
     match task.kind:
-        case TaskKind.NO_ADDRESS:
-            return _("There is no mail address: tell the patient the dates by phone.")
-        case TaskKind.FAILED_MAIL:
-            return _("A mail could not be delivered: tell the patient by phone.")
         case TaskKind.OVERRIDE_ASKED:
-            values = {"rules": ", ".join(task.details.get("rules", [])), "name": task.details.get("asked_name", "")}
-            if values["name"]:
-                text = _("The times are held; %(name)s is asked to sign: %(rules)s.") % values
-            else:
-                text = _("The times are held; a prescriber is asked to sign: %(rules)s.") % values
-            reason = task.details.get("reason", "")
-            return _("%(text)s Reason: %(reason)s") % {"text": text, "reason": reason} if reason else text
+            return _override_asked(details)
+        case TaskKind.ITEM_9 if details.get("value"):
+            answer = _(ANSWERS[details["value"]].text)
+            text = _("Item 9 is %(value)s (%(answer)s), PHQ-9 %(total)s: call the patient now.")
+            return text % {**details, "answer": answer.lower()}
+        case TaskKind.SCORE_OVERDUE if details.get("number"):
+            return _("The PHQ-9 of session %(number)s is missing.") % details
+        case TaskKind.MONTH_EMPTY if details.get("month"):
+            month = formats.date_format(date.fromisoformat(details["month"]), "F Y")
+            return _("There is no maintenance session in %(month)s.") % {"month": month}
+        case TaskKind.REACH if details.get("least"):
+            text = _("%(standing)s sessions stand, %(least)s are the minimum; day %(longest)s comes too soon for more.")
+            return text % details
+        case TaskKind.OPEN_RECORD if details.get("awaited"):
+            return _("The time of this visit is over: write down whether the patient came.")
+        case TaskKind.OPEN_FORM if details.get("due"):
+            due = formats.date_format(date.fromisoformat(details["due"]), "j F Y")
+            return _("The monitoring form has to be sent by %(date)s.") % {"date": due}
         case _:
-            return _("A visit no longer fits and needs a new time.")
+            return str(TEXTS[TaskKind(task.kind)])
+
+
+def sentences(reasons: Iterable[Mapping[str, Any]]) -> str:
+    """What rules gave as reasons - `text`, a message id, and the `values` in it - in the reader's language."""
+    return " ".join(
+        _(reason["text"])
+        % {name: _(value) if isinstance(value, str) else value for name, value in reason["values"].items()}
+        for reason in reasons
+    )
+
+
+def _override_asked(details: Mapping[str, Any]) -> str:
+    values = {"rules": ", ".join(details.get("rules", [])), "name": details.get("asked_name", "")}
+    if values["name"]:
+        text = _("The times are held; %(name)s is asked to sign: %(rules)s.") % values
+    else:
+        text = _("The times are held; a prescriber is asked to sign: %(rules)s.") % values
+    reason = details.get("reason", "")
+    return _("%(text)s Reason: %(reason)s") % {"text": text, "reason": reason} if reason else text

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from clinic.models import Staff
 from tests.factories import NEW_YORK, Clinic, local
+from tests.screenings import WELL
 
 Json = Any
 
@@ -39,6 +40,9 @@ class Api:
 
     def patch(self, path: str, body: Json) -> Answer:
         return self.raw(path, json.dumps(body).encode(), method="PATCH")
+
+    def put(self, path: str, body: Json) -> Answer:
+        return self.raw(path, json.dumps(body).encode(), method="PUT")
 
     def raw(self, path: str, body: bytes, content_type: str = "application/json", method: str = "POST") -> Answer:
         send: Any = self.client.generic  # its annotation forgets that a body can be bytes
@@ -68,6 +72,16 @@ def rows(clinic: Clinic, days: Sequence[date], clock: str = "09:00", chair: int 
         {"starts_at": shown(day, clock), "chair": clinic.chairs[chair].pk, "prescriber": clinic.prescriber.pk}
         for day in days
     ]
+
+
+def screening_body(decision: str = "accepted", **changes: Json) -> dict[str, Json]:
+    """A screening in which nothing speaks against the patient, but for the changes."""
+    return {**WELL.to_data(), "decision": decision, **changes}
+
+
+def screened(clinic: Clinic, patient: int, **changes: Json) -> Answer:
+    """Let the clinic's prescriber screen and accept a patient who was registered by the interface."""
+    return signed_in(clinic.prescriber).put(f"patients/{patient}/screening/", screening_body(**changes))
 
 
 def course_body(patient: int, sessions: Sequence[Mapping[str, Json]], **more: Json) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import factory
@@ -19,7 +20,8 @@ from django.db.models import F, QuerySet
 from factory.django import DjangoModelFactory
 
 from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
-from patients.models import Patient
+from patients.answers import Answers
+from patients.models import Patient, Screening, ScreeningDecision
 from scheduling.models import (
     FREED,
     RUNNING,
@@ -31,6 +33,7 @@ from scheduling.models import (
     SessionState,
 )
 from scheduling.protocols import library
+from tests.screenings import WELL
 
 NEW_YORK = ZoneInfo("America/New_York")
 MONDAY = date(2027, 2, 1)
@@ -52,6 +55,7 @@ class SiteFactory(DjangoModelFactory[Site]):
     address = "1 Main Street, Springfield"
     phone = "+1 555 010 0100"
     time_zone = "America/New_York"
+    rems_certified = True
 
 
 class ChairFactory(DjangoModelFactory[Chair]):
@@ -128,9 +132,20 @@ class ClosureFactory(DjangoModelFactory[Closure]):
     reason = "Painting"
 
 
+def _screen(patient: Patient, create: bool, screened: Answers | Literal[False] | None, **_: object) -> None:
+    if create and screened is not False:
+        prescriber = {"role": Role.CLINICIAN, "is_prescriber": True}
+        by, _made = Staff.objects.get_or_create(username="screener", defaults=prescriber)
+        ScreeningFactory.create(patient=patient, by=by, answers=(screened or WELL).to_data())
+
+
 class PatientFactory(DjangoModelFactory[Patient]):
+    """Somebody who was screened and accepted long ago, nothing speaks against them; `screened` gives other answers,
+    False none."""
+
     class Meta:
         model = Patient
+        skip_postgeneration_save = True
 
     record_number = factory.Sequence(lambda n: f"T{n:07}")
     first_name = factory.Sequence(lambda n: f"Alex{n}")
@@ -140,6 +155,22 @@ class PatientFactory(DjangoModelFactory[Patient]):
     phone = factory.Sequence(lambda n: f"+1 555 020 {n % 10_000:04}")
     phone_digits = factory.LazyAttribute(lambda patient: "".join(filter(str.isdigit, patient.phone)))
     created_at = NOW
+
+    screened = factory.PostGeneration(_screen)
+
+
+class ScreeningFactory(DjangoModelFactory[Screening]):
+    """An accepted version in which nothing speaks against the patient."""
+
+    class Meta:
+        model = Screening
+
+    patient = factory.SubFactory(PatientFactory, screened=False)
+    version = 1
+    answers = factory.LazyFunction(WELL.to_data)
+    decision = ScreeningDecision.ACCEPTED
+    by = factory.SubFactory(StaffFactory, prescriber=True)
+    at = NOW
 
 
 def protocol(code: str = "iv-ketamine-standard") -> ProtocolVersion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,8 @@ from clinic import clock
 from clinic.api import PAGING, actor, answers, endpoint, page_of, paged, to_json, validated
 from clinic.permissions import Verb
 from clinic.serializers import Address, Choice, Day, ErrorOut, Flag, RequestId, Text
-from patients import registering
-from patients.models import Patient
+from patients import registering, screening
+from patients.models import Patient, Screening
 from patients.search import search
 from scheduling import queries, reminders, writes
 
@@ -50,11 +51,15 @@ class PatientOut(serializers.Serializer[Any]):
     email = serializers.CharField()
     phone = serializers.CharField()
     language = serializers.ChoiceField(choices=settings.LANGUAGES)
-    eligible = serializers.SerializerMethodField(help_text="Null until a screening exists.")
+    eligible = serializers.SerializerMethodField(
+        help_text="Null until a screening exists."
+    )
     course = serializers.IntegerField(source="running", allow_null=True)
 
     def get_eligible(self, patient: Patient) -> bool | None:
-        return None
+        found: Mapping[int, Screening] = self.context["screenings"]
+        today = screening.last_today(clock.now())
+        return screening.eligibility(found.get(patient.pk), drug=screening.DEFAULT_DRUG, today=today).eligible
 
 
 class DuplicateOut(ErrorOut):
@@ -65,7 +70,7 @@ class DuplicateOut(ErrorOut):
 
 @to_json.register
 def _patient(value: Patient, request: Any) -> Any:
-    return PatientOut(_with_course(value.pk)).data
+    return _as_json(value.pk)
 
 
 @extend_schema(
@@ -85,7 +90,7 @@ def patients(request: Request) -> Response:
     if request.method == "POST":
         return _register(request)
     found = queries.with_running_course(search(request.query_params.get("q", "")))
-    return paged(request, found, lambda rows: PatientOut(rows, many=True).data)
+    return paged(request, found, patients_data)
 
 
 def _register(request: Request) -> Response:
@@ -99,7 +104,7 @@ def _register(request: Request) -> Response:
         lambda pk: Patient.objects.get(pk=pk),
         now=now,
     )
-    return Response(PatientOut(_with_course(patient.pk)).data, status=200 if repeated else 201)
+    return Response(_as_json(patient.pk), status=200 if repeated else 201)
 
 
 @extend_schema(methods=["GET"], responses=answers({200: PatientOut}, 404))
@@ -122,8 +127,13 @@ def patient(request: Request, pk: int) -> Response:
             reminders.catch_up(patient=changed, now=now)
 
         writes.commit(work)
-    return Response(PatientOut(_with_course(pk)).data)
+    return Response(_as_json(pk))
 
 
-def _with_course(pk: int) -> Patient:
-    return queries.with_running_course(Patient.objects.filter(pk=pk)).get()
+def patients_data(found: Sequence[Patient]) -> Any:
+    """Patients as JSON, with what their screenings come to. One query beside that of the rows."""
+    return PatientOut(found, many=True, context={"screenings": screening.latest_of(row.pk for row in found)}).data
+
+
+def _as_json(pk: int) -> Any:
+    return patients_data(list(queries.with_running_course(Patient.objects.filter(pk=pk))))[0]

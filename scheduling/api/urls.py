@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from clinic import tokens
 from clinic.permissions import Verb, declare
 from patients.api import people as patients
+from patients.api import screening
 from scheduling.api import courses, planning, sessions, today
 
 app_name = "api"
@@ -15,6 +16,8 @@ urlpatterns = [
     path("schema/", declare(GET=Verb.SEE)(SpectacularAPIView.as_view()), name="schema"),
     path("patients/", patients.patients, name="patients"),
     path("patients/<int:pk>/", patients.patient, name="patient"),
+    path("patients/<int:pk>/screening/", screening.screening, name="screening"),
+    path("patients/<int:pk>/eligibility/", screening.eligibility, name="eligibility"),
     path("protocols/", planning.protocols, name="protocols"),
     path("protocols/<slug:code>/check/", planning.check, name="protocol-check"),
     path("courses/", courses.courses, name="courses"),

@@ -137,7 +137,7 @@ def test_the_course_under_way_stands_beside_the_patient(desk: Api, clinic: Clini
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_a_list_of_patients_takes_three_queries(count: int, desk: Api, clinic: Clinic) -> None:
+def test_a_list_of_patients_takes_four_queries(count: int, desk: Api, clinic: Clinic) -> None:
     for _ in range(count):
         CourseFactory.create(site=clinic.site)
 
@@ -145,7 +145,7 @@ def test_a_list_of_patients_takes_three_queries(count: int, desk: Api, clinic: C
         answer = desk.get("patients/")
 
     assert len([patient for patient in answer.body["results"] if patient["course"]]) == count
-    assert len(queries) == 3  # token, count, patients
+    assert len(queries) == 4  # token, count, patients, screenings
 
 
 def test_a_nurse_reads_and_registers_nobody(clinic: Clinic) -> None:

@@ -12,36 +12,16 @@ from patients.answers import (
     Decision,
     DrugClass,
     Outcome,
-    Severity,
     SignOff,
     StrokeKind,
-    Therapy,
-    TherapyKind,
     Trial,
     antidepressant,
 )
 from patients.eligibility import BLOCKS, QUESTIONS, RULES, failed_trials, item_of, judge, resistant
+from tests.screenings import DULOXETINE, HEARD, SERTRALINE, WELL
 
 TODAY = date(2026, 11, 23)
 TOMORROW = date(2026, 11, 24)
-HEARD = SignOff("Dana Ruiz", date(2026, 11, 2), "A good candidate.")
-SERTRALINE = Trial("sertraline", DrugClass.SSRI, "150 mg", 10, adequate=True, outcome=Outcome.FAILED)
-DULOXETINE = Trial("duloxetine", DrugClass.SNRI, "60 mg", 8, adequate=True, outcome=Outcome.FAILED)
-
-#: A patient in whom nothing speaks against either drug.
-WELL = Answers(
-    trials=(SERTRALINE, DULOXETINE),
-    therapies=(Therapy(TherapyKind.ONE_TO_ONE),),
-    doctor=HEARD,
-    therapist=HEARD,
-    psychologist=HEARD,
-    treatment_consent=TODAY,
-    off_label_consent=TODAY,
-    rems_enrolled=TODAY,
-    severity=Severity.SEVERE,
-    medicines=("Bupropion 150 mg",),
-    **dict.fromkeys(QUESTIONS, False),  # type: ignore[arg-type]  # the questions are those fields that take an answer
-)
 
 
 def said(
@@ -257,8 +237,8 @@ def test_what_is_stored_is_plain() -> None:
         "outcome": "failed",
     }
     assert (data["doctor"], data["treatment_consent"], data["severity"], data["medicines"]) == (
-        {"name": "Dana Ruiz", "on": "2026-11-02", "note": "A good candidate."},
-        "2026-11-23",
+        {"name": "Dana Ruiz", "on": "2026-01-05", "note": "A good candidate."},
+        "2026-01-05",
         "severe",
         ["Bupropion 150 mg"],
     )

@@ -22,10 +22,18 @@ from patients.models import Patient, Score, Task, TaskKind
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
-#: The lines that go only with the act they ask for: nobody takes a visit without a time off with a tap.
-CLOSED_BY_ACT = frozenset(
-    {TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME, TaskKind.NO_DATES, TaskKind.OPEN_RECORD, TaskKind.OPEN_FORM}
-)
+_BY_TIMES = gettext_lazy("This line goes when the times are booked or given up.")
+
+#: The lines that go only with the act they ask for: nobody takes a visit without a time off with a tap. Each
+#: with what it waits for.
+CLOSED_BY_ACT: Mapping[TaskKind, StrPromise] = {
+    TaskKind.OVERRIDE_ASKED: _BY_TIMES,
+    TaskKind.NEEDS_TIME: _BY_TIMES,
+    TaskKind.NO_DATES: _BY_TIMES,
+    TaskKind.OPEN_RECORD: gettext_lazy("This line goes when the record is finished."),
+    TaskKind.OPEN_FORM: gettext_lazy("This line goes when the form has been sent."),
+    TaskKind.PHASE_END: gettext_lazy("This line goes with a decision on how the course goes on."),
+}
 
 #: What only a clinician can judge.
 CLINICAL = frozenset(
@@ -101,9 +109,7 @@ def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> T
     with transaction.atomic():
         fresh = _open(task)
         if fresh.kind in CLOSED_BY_ACT:
-            if fresh.kind in (TaskKind.OPEN_RECORD, TaskKind.OPEN_FORM):
-                raise Stale(_("This line goes when the record is finished."))
-            raise Stale(_("This line goes when the times are booked or given up."))
+            raise Stale(str(CLOSED_BY_ACT[TaskKind(fresh.kind)]))
         if fresh.kind == TaskKind.ITEM_9:
             from patients import scoring  # scoring opens lines, so it imports this module
 

@@ -93,6 +93,22 @@ def maintenance_dates(
     return tuple(dates)
 
 
+def reachable(protocol: Protocol, *, standing: Collection[int], today: int) -> bool:
+    """Whether the minimum of initial sessions can still be had: rule `reach`.
+
+    `standing` are the day numbers of those that stand, given or booked, `today` is the first on which one more can be.
+    As early as possible is best: what is placed so leaves the most room for the next.
+    """
+    days = list(standing)
+    gap = protocol.limits["gap-min"].value
+    for day in range(today, protocol.limits["span-max"].value + 1):
+        if len(days) >= protocol.initial_min:
+            break
+        if all(abs(day - other) >= gap for other in days):
+            days.append(day)
+    return len(days) >= protocol.initial_min
+
+
 def first_owed_month(ended_on: date) -> date:
     """The first day of the first month that owes a minimum (`month-min`): the first full one after the initial phase,
     which ended on this date."""

@@ -103,7 +103,7 @@ def advise(
         return ()
     found = [
         *_item_9(scores[-1]),
-        *_worse(scores),
+        *worse(scores),
         *(_relapse(scores, given, zone) if phase == Phase.MAINTENANCE else ()),
         *_benefit(protocol, phase, scores, given),
     ]
@@ -118,11 +118,11 @@ def _item_9(latest: Scored) -> Iterator[Advice]:
         yield Advice("item-9", (Reason(text, values),))
 
 
-def _worse(scores: Sequence[Scored]) -> Iterator[Advice]:
-    """`worse`: against the score before, WORSE_BY points more or a higher item 9."""
+def worse(scores: Sequence[Scored]) -> Iterator[Advice]:
+    """`worse`: the latest against the score before, WORSE_BY points more or a higher item 9. Needs no course."""
     if len(scores) < 2:
         return
-    before, latest = scores[-2:]
+    before, latest = sorted(scores, key=lambda score: score.at)[-2:]
     reasons = []
     if latest.total - before.total >= WORSE_BY:
         text = gettext_noop("PHQ-9 %(before)s to %(now)s, %(points)s points more.")

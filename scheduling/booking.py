@@ -23,7 +23,7 @@ from clinic.findings import Finding, Level
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients.models import Patient
-from scheduling import judging, openings, placing, reminders, writes
+from scheduling import further, judging, openings, placing, reminders, writes
 from scheduling.holding import HOLD, ask_for_overrides, expire_holds
 from scheduling.judging import Signature, Verdict
 from scheduling.models import RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
@@ -80,6 +80,7 @@ class _HoldInTheWay(Exception):
 class Change:
     """What a verb did, or in a dry run would do: the sessions made, moved or freed, and what the rules say to it.
 
+    Of a decision they are told apart: `placed` and `freed`, and how many dates are `missing`, which found no place.
     `repeated`: the request had succeeded before, this is its result once more.
     """
 
@@ -87,6 +88,9 @@ class Change:
     sessions: tuple[Session, ...] = ()
     findings: tuple[Finding, ...] = ()
     repeated: bool = False
+    placed: tuple[Session, ...] = ()
+    freed: tuple[Session, ...] = ()
+    missing: int = 0
 
 
 def repeated(earlier: Mapping[str, Any]) -> Change:
@@ -97,6 +101,9 @@ def repeated(earlier: Mapping[str, Any]) -> Change:
         tuple(sessions[pk] for pk in earlier["sessions"]),
         writes.findings_of(earlier),
         repeated=True,
+        placed=tuple(sessions[pk] for pk in earlier.get("placed", ())),
+        freed=tuple(sessions[pk] for pk in earlier.get("freed", ())),
+        missing=earlier.get("missing", 0),
     )
 
 
@@ -243,6 +250,7 @@ def add_sessions(
             signature=override,
         )
         placing.tell(fresh, sessions, MailKind.CHANGED, now, {"added": [session.pk for session in sessions]})
+        further.dates_were_given(fresh, len(sessions), by=actor, now=now)
         ask_for_overrides(fresh, by=actor, now=now)
         once.remember(verdict.findings, course=fresh.pk, sessions=[session.pk for session in sessions])
         return Change(fresh, tuple(sessions), verdict.findings)

@@ -93,7 +93,8 @@ def cancel_course(
         if not was_held:
             placing.tell(fresh, left, MailKind.CANCELLED, now, {"cancelled": [session.pk for session in left]})
         placing.end(fresh, CourseState.CANCELLED, now)
-        worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, by=actor, now=now)
+        for kind in (TaskKind.OVERRIDE_ASKED, TaskKind.NO_DATES):
+            worklist.close_tasks(kind=kind, patient=fresh.patient, by=actor, now=now)
         once.remember(course=fresh.pk, sessions=[session.pk for session in left])
         return Change(fresh, tuple(left))
 

@@ -1,27 +1,49 @@
-"""A clinician decides how a course goes on."""
+"""A clinician decides how a course goes on. What each decision means stands in `outcomes.py`; here it is carried out:
+what it frees and what it places are one commit, and it is never lost because the calendar is full.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from clinic import permissions
-from clinic.errors import Invalid, Stale
+from clinic.errors import Invalid
+from clinic.findings import Finding, Level, by_severity
 from clinic.models import Staff
 from clinic.permissions import Verb
-from scheduling import judging, placing, writes
-from scheduling.booking import Change, repeated
-from scheduling.judging import Signature
-from scheduling.models import OPEN, UNDER_WAY, Course, CourseState, MailKind, PhaseChoice, SessionState
-from scheduling.protocols.progress import default_interval
-from scheduling.protocols.types import Phase
+from patients import worklist
+from patients.models import TaskKind
+from scheduling import further, judging, outcomes, placing, reminders, writes
+from scheduling.booking import BROKEN, TAKEN, Change, repeated
+from scheduling.further import Found, Need
+from scheduling.judging import Signature, Verdict
+from scheduling.models import LIVE, Course, CourseState, MailKind, Session, SessionState
+from scheduling.outcomes import Asked, Cause, Choice, Decision, Outcome, choices
 
-MAINTENANCE = "maintenance"
+__all__ = ["MAINTENANCE", "Cause", "Change", "Choice", "Decision", "choices", "decide"]
 
-#: Longest interval that still is maintenance (P).
-LONGEST_INTERVAL = 90
+MAINTENANCE = Decision.MAINTENANCE
+
+#: A place that breaks one of these is looked for again; what else has to be signed is not the calendar's.
+OF_THE_CALENDAR = frozenset(
+    {"hours", "doctor", "gap-min", "one-a-day", "month-max", "span-max", "initial-max", "stopped"}
+)
+
+#: How often dates are looked for again when others were quicker, before a decision stands without them.
+TRIES = 2
+
+
+class _Lost(Exception):
+    """Ends the transaction: the calendar has changed since the dates were looked for."""
 
 
 def decide(
@@ -30,73 +52,230 @@ def decide(
     course: Course,
     decision: str,
     reason: str,
+    cause: str = "",
     interval_days: int | None = None,
+    dose: Decimal | None = None,
+    sessions: int | None = None,
+    until: date | None = None,
     override: Signature | None = None,
     dry_run: bool = False,
     request_id: UUID | None = None,
     now: datetime,
 ) -> Change:
-    """Begin maintenance every `interval_days` days, or change its interval: the initial phase is closed with the
-    sessions in which drug was given, those still to come are cancelled, told in one mail.
+    """Decide how a course goes on: one commit frees what the decision ends and places what it asks for; one event,
+    one mail. What finds no place goes on the desk's list, the decision stands (`Change.missing`).
 
-    Locks the days of the course's sessions, then the patient. Raises Invalid for another decision, without a reason
-    or with an interval outside 1 to LONGEST_INTERVAL days, Stale when the course is not active or a visit is under
-    way, RulesBroken when the phase closes below its minimum and nobody signed `initial-min` (D).
+    `go-on` resumes a paused course and places what its plan owes; `extend` adds `sessions` (1 or 2) beyond it, by
+    override; `change-dose` is for the doses to come; `maintenance` closes the initial phase and plans three months at
+    `interval_days`; `new-initial` completes this course and begins another of the same protocol, `Change.course`;
+    `pause`, `until` a date if one is known, keeps the course without dates; `close-early` completes it; `stop` ends
+    it, for a `cause` of `Cause`. A visit under way is not touched by any of them: it is finished as it began.
+
+    Dates are looked for first; then their days and those of the course are locked, then the patient, and all is read
+    and judged again. Raises Invalid, Stale when the course is held or over, or a phase is closed while somebody is
+    checked in and not yet dosed; RulesBroken below the minimum of the phase (`initial-min`, D) and beyond its most
+    (`initial-max`, `span-max`, D) unless signed.
     """
     permissions.require(actor, Verb.DECIDE, at=course.site)
-    reason = reason.strip()
-    rules = course.protocol.protocol
-    interval = default_interval(rules) if interval_days is None else interval_days
-    if decision != MAINTENANCE:
-        raise Invalid.at("decision", _("Only maintenance can be decided here."))
-    if not 1 <= interval <= LONGEST_INTERVAL:
-        raise Invalid.at("interval_days", _("An interval has 1 to %(longest)s days.") % {"longest": LONGEST_INTERVAL})
-    asked = {
-        "actor": actor.pk,
-        "course": course.pk,
-        "reason": reason,
-        "interval": interval,
-        "override": override,
-        "dry_run": dry_run,
-    }
-    once = writes.Once("decide-maintenance", request_id, asked)
+    asked = Asked(decision, reason.strip(), cause, interval_days, dose, sessions, until)
+    outcomes.check(asked, course.protocol.protocol, now.astimezone(course.site.zone).date())
+    body = {"actor": actor.pk, "course": course.pk, **asdict(asked), "override": override, "dry_run": dry_run}
+    once = writes.Once("decide", request_id, body)
+    if earlier := once.done():
+        return repeated(earlier)
+    act = _Act(actor=actor, asked=asked, override=override, once=once, now=now)
+    for _attempt in range(TRIES):
+        planned, found = act.look_ahead(course)
+        try:
+            return writes.commit(partial(act.carry_out, course, planned, found), dry_run=dry_run)
+        except _Lost:
+            continue
+        except IntegrityError as error:
+            if writes.constraint_of(error) not in (*TAKEN, *BROKEN):
+                raise
+    return writes.commit(partial(act.carry_out, course, None, Found()), dry_run=dry_run)
 
-    def work() -> Change:
-        if earlier := once.claim(now):
+
+class _Act:
+    """One decision on its way: what was asked, by whom."""
+
+    def __init__(
+        self, *, actor: Staff, asked: Asked, override: Signature | None, once: writes.Once, now: datetime
+    ) -> None:
+        self.actor, self.asked, self.override, self.once, self.now = actor, asked, override, once, now
+
+    def look_ahead(self, course: Course) -> tuple[Outcome, Found]:
+        """What the decision means as the course stands, and the places for it. Locks nothing."""
+        fresh = Course.objects.select_related("site", "protocol").get(pk=course.pk)
+        live = list(Session.objects.filter(course=course, state__in=LIVE).order_by("during__startswith"))
+        planned = outcomes.outcome(self.asked, fresh, live, now=self.now)
+        found = further.find(
+            site=fresh.site,
+            patient=fresh.patient_id,
+            course=None if planned.begins else fresh,
+            rules=planned.rules or fresh.protocol.protocol,
+            needs=planned.needs,
+            leaving=planned.frees,
+            interval=planned.columns.get("interval_days", fresh.interval_days),
+            now=self.now,
+        )
+        return planned, found
+
+    def carry_out(self, course: Course, planned: Outcome | None, found: Found) -> Change:
+        """Free, place and tell. Without `planned` no dates were found that last: the decision stands without.
+
+        Raises _Lost when the course is not as it was when the places were found, or one of them is no longer lawful.
+        """
+        if earlier := self.once.claim(self.now):
             return repeated(earlier)
-        fresh, sessions = placing.lock_course(course, now)
-        if fresh.state != CourseState.ACTIVE:
-            raise Stale(_("Only an active course can be decided on."))
-        if any(session.state in UNDER_WAY for session in sessions):
-            raise Stale(_("A visit of this course is under way; finish it first."))
-        verdict = judging.weigh_closing(fresh, sessions)
-        signed = judging.require_passable(verdict, override)
-        if not reason:
+        rules = course.protocol.protocol
+        also = judging.dates_of(course.site, rules, found.places)
+        fresh, live = placing.lock_course(course, self.now, also=also)
+        meant = outcomes.outcome(self.asked, fresh, live, now=self.now)
+        if planned is not None and (meant.needs, _ids(meant.frees)) != (planned.needs, _ids(planned.frees)):
+            raise _Lost
+        missing = found.missing if planned is not None else meant.needs
+        placing.free(meant.frees, SessionState.CANCELLED, by=self.actor, now=self.now)
+        going = self._begin(fresh) if meant.begins else fresh
+        self._write_down(fresh, meant)
+        verdict = self._judge(going, meant, found)
+        signed = judging.require_passable(verdict, self.override)
+        if not self.asked.reason:
             raise Invalid.at("reason", _("Say why."))
-        left = [
-            session
-            for session in sessions
-            if session.state in OPEN and session.phase != Phase.MAINTENANCE and session.starts_at > now
-        ]
-        fresh.phase, fresh.interval_days = PhaseChoice.MAINTENANCE, interval
-        fresh.save(update_fields=["phase", "interval_days"])
-        placing.free(left, SessionState.CANCELLED, by=actor, now=now)
+        placed = placing.place(going, rules, found.places, found.phases) if found.places else []
+        placing.renumber(going, placed)
+        if going is not fresh:
+            placing.renumber(fresh)
+        self._record(fresh, going, meant, placed, verdict, signed, missing)
+        self._tell(fresh, going, meant.frees, placed)
+        self._list(fresh, going, meant, placed, missing)
+        sessions = (*meant.frees, *placed)
+        lacks = sum(need.count for need in missing)
+        self.once.remember(
+            verdict.findings,
+            course=going.pk,
+            sessions=_ids(sessions),
+            placed=_ids(placed),
+            freed=_ids(meant.frees),
+            missing=lacks,
+        )
+        return Change(going, sessions, verdict.findings, placed=tuple(placed), freed=meant.frees, missing=lacks)
+
+    def _begin(self, old: Course) -> Course:
+        """End the old course and make the new one of the same protocol, in this order: a patient has one at a time."""
+        placing.end(old, CourseState.COMPLETED, self.now)
+        return Course.objects.create(
+            patient=old.patient,
+            site=old.site,
+            protocol=old.protocol,
+            state=CourseState.ACTIVE,
+            dose_mg_per_kg=old.dose_mg_per_kg,
+            dose_mg=old.dose_mg,
+            created_at=self.now,
+        )
+
+    def _write_down(self, course: Course, meant: Outcome) -> None:
+        """The columns of the course that the decision changes."""
+        columns = dict(meant.columns)
+        if meant.ends and not meant.begins:
+            placing.end(course, meant.ends, self.now)
+        if meant.ends and course.paused_until is not None:
+            columns["paused_until"] = None
+        for name, value in columns.items():
+            setattr(course, name, value)
+        if columns:
+            course.save(update_fields=list(columns))
+
+    def _judge(self, going: Course, meant: Outcome, found: Found) -> Verdict:
+        """The decision and the places together: what has to be signed, once. Raises _Lost for places that others have
+        taken meanwhile, or that a rule of the calendar refuses now."""
+        if not found.places:
+            return Verdict(meant.findings)
+        verdict = judging.weigh_new(
+            site=going.site,
+            patient=going.patient_id,
+            protocol=going.protocol.protocol,
+            course=going,
+            places=found.places,
+            phases=found.phases,
+        )
+        verdict = judging.still_unsigned(going, verdict)
+        expected = {"initial-max", "span-max"} if self.asked.decision == Decision.EXTEND else set()
+        refused = {one.rule for one in verdict.findings if one.level == Level.OVERRIDE} & OF_THE_CALENDAR - expected
+        if verdict.taken or refused or verdict.at(Level.BLOCK):
+            raise _Lost
+        return Verdict(by_severity(_once_each([*meant.findings, *verdict.findings])), phases=verdict.phases)
+
+    def _record(
+        self,
+        course: Course,
+        going: Course,
+        meant: Outcome,
+        placed: Sequence[Session],
+        verdict: Verdict,
+        signed: Sequence[Finding],
+        missing: Sequence[Need],
+    ) -> None:
+        """One event of the course; of a new one that it makes, the event with which every course begins."""
+        details: dict[str, Any] = {**meant.told, "missing": sum(need.count for need in missing)}
+        if going is not course:
+            details["began"] = going.pk
+            placing.record(going, "booked", by=self.actor, now=self.now, sessions=placed, instead_of=course.pk)
         placing.record(
-            fresh,
+            course,
             "decided",
-            by=actor,
-            now=now,
-            sessions=left,
+            by=self.actor,
+            now=self.now,
+            sessions=[*meant.frees, *(placed if going is course else ())],
             findings=verdict.findings,
             signed=signed,
-            signature=override,
-            decision=decision,
-            reason=reason,
-            interval_days=interval,
+            signature=self.override,
+            decision=self.asked.decision,
+            reason=self.asked.reason,
+            freed=_ids(meant.frees),
+            placed=_ids(placed),
+            **details,
         )
-        if left:
-            placing.tell(fresh, left, MailKind.CANCELLED, now, {"cancelled": [session.pk for session in left]})
-        once.remember(verdict.findings, course=fresh.pk, sessions=[session.pk for session in left])
-        return Change(fresh, tuple(left), verdict.findings)
 
-    return writes.commit(work, dry_run=dry_run)
+    def _tell(self, course: Course, going: Course, freed: Sequence[Session], placed: Sequence[Session]) -> None:
+        """One mail, whatever was freed and placed; a new course tells what it takes the place of."""
+        cancelled = {"cancelled": _ids(freed)} if freed else {}
+        added = {"added": _ids(placed)} if placed else {}
+        if going is course or not placed:
+            if freed or placed:
+                news = MailKind.CHANGED if placed else MailKind.CANCELLED
+                placing.tell(course, [*freed, *placed], news, self.now, {**cancelled, **added})
+            return
+        if freed:
+            reminders.renew(course=course, sessions=freed, news=None, now=self.now)
+        news = MailKind.CHANGED if freed else MailKind.BOOKED
+        reminders.renew(
+            course=going,
+            sessions=placed,
+            news=news,
+            now=self.now,
+            details={**cancelled, **added} if freed else {},
+            fresh=True,
+        )
+
+    def _list(
+        self, course: Course, going: Course, meant: Outcome, placed: Collection[Session], missing: Sequence[Need]
+    ) -> None:
+        """What found no place goes on the desk's list; a course that ends or rests asks for no dates."""
+        if meant.ends or self.asked.decision == Decision.PAUSE or meant.needs:
+            worklist.close_tasks(kind=TaskKind.NO_DATES, patient=course.patient, by=self.actor, now=self.now)
+        further.ask_for_dates(going, missing, now=self.now)
+
+
+def _ids(sessions: Collection[Session]) -> list[int]:
+    return [session.pk for session in sessions]
+
+
+def _once_each(findings: Sequence[Finding]) -> list[Finding]:
+    """Of a rule that both the decision and its places break, what the places say."""
+    last = {finding.rule: index for index, finding in enumerate(findings)}
+    return [
+        finding
+        for index, finding in enumerate(findings)
+        if finding.level != Level.OVERRIDE or last[finding.rule] == index
+    ]

@@ -170,14 +170,20 @@ def _no_worse(finding: Finding, known: Finding) -> bool:
 
 
 def weigh_new(
-    *, site: Site, patient: int, protocol: Protocol, course: Course | None, places: Sequence[Place]
+    *,
+    site: Site,
+    patient: int,
+    protocol: Protocol,
+    course: Course | None,
+    places: Sequence[Place],
+    phases: Sequence[Phase] | None = None,
 ) -> Verdict:
     """Judge places for new sessions, of a new course or of `course`, beside all that the patient has standing.
 
-    Findings name the places by index. Five queries.
+    `phases` are theirs; None: those of the course, by their days. Findings name the places by index. Five queries.
     """
     standing = standing_of(patient)
-    phases = phases_of(course, protocol, places, standing)
+    phases = phases_of(course, protocol, places, standing) if phases is None else phases
     verdict = weigh(
         site=site,
         protocol=protocol,

@@ -17,6 +17,7 @@ from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import translation
 from django.utils.formats import date_format
 
@@ -89,10 +90,12 @@ def _news(mail: Mail, now: datetime) -> Letter | Outcome:
     if untold is None:
         return Outcome(MailState.WITHDRAWN, REPLACED)
     course = mail.course
-    sessions = Session.objects.filter(course=course).order_by("during__startswith")
+    # What a new course takes the place of is told with it, in one mail.
+    mine = Q(course=course) | Q(pk__in=untold.cancelled)
+    sessions = Session.objects.filter(mine).select_related("course").order_by("during__startswith")
     moved, added, cancelled, standing = [], [], [], []
     for session in sessions:
-        visit = _visit(session, course)
+        visit = _visit(session, session.course)
         was = untold.was.get(session.pk, session.starts_at)
         if session.state in EXPECTED and session.starts_at > now:
             standing.append(visit)

@@ -26,7 +26,15 @@ from scheduling.api.asked import (
     site_of,
 )
 from scheduling.api.inputs import AddIn, CancelIn, ConfirmCourseIn, CourseIn, DecideIn
-from scheduling.api.outputs import ChangeOut, CourseOut, TakenOut, change_data, changed_sessions
+from scheduling.api.outputs import (
+    ChangeOut,
+    CourseOut,
+    DecidedOut,
+    TakenOut,
+    change_data,
+    changed_rows,
+    changed_sessions,
+)
 from scheduling.booking import Change
 from scheduling.models import Course, CourseState, PhaseChoice
 
@@ -153,7 +161,7 @@ def cancel(request: Request, pk: int) -> Response:
     return Response(_as_it_would_stand(change) if given["dry_run"] else _as_it_stands(change))
 
 
-@extend_schema(request=DecideIn, responses=answers({200: CourseOut}, 400, 403, 404, 409, 422))
+@extend_schema(request=DecideIn, responses=answers({200: DecidedOut}, 400, 403, 404, 409, 422))
 @endpoint(POST=Verb.DECIDE)
 def decide(request: Request, pk: int) -> Response:
     """Decide how a course goes on."""
@@ -161,7 +169,31 @@ def decide(request: Request, pk: int) -> Response:
     given = validated(DecideIn, request.data)
     signature = signature_of(request, given)
     change = deciding.decide(actor=actor(request), course=found, now=clock.now(), **{**given, "override": signature})
-    return Response(_as_it_would_stand(change) if given["dry_run"] else _as_it_stands(change))
+    return Response(_as_decided(change, found, dry_run=given["dry_run"]))
+
+
+def _as_decided(change: Change, before: Course, *, dry_run: bool) -> Any:
+    """The course after a decision. What a dry run would make has no ids, a new course neither."""
+    freed, placed = changed_rows(change, change.freed), changed_rows(change, change.placed)
+    if not dry_run:
+        stored = _as_it_stands(change)
+    elif change.course.pk == before.pk:
+        placed = [{**row, "id": None} for row in placed]
+        stored = _as_it_would_stand(change)
+        stored["sessions"] = sorted([*stored["sessions"], *placed], key=lambda row: row["starts_at"])
+    else:
+        placed = [{**row, "id": None, "course": None} for row in placed]
+        stored = {
+            **courses_data([queries.courses().get(pk=before.pk)])[0],
+            "id": None,
+            "state": change.course.state,
+            "phase": change.course.phase,
+            "sessions": placed,
+            "findings": FindingOut(change.findings, many=True).data,
+            "overrides": [],
+            "events": [],
+        }
+    return {**stored, "freed": freed, "placed": placed, "missing": change.missing}
 
 
 def _course(request: Request, pk: int) -> Course:

@@ -15,6 +15,7 @@ from clinic.serializers import MOST_ROWS, Choice, Clock, Day, Flag, Id, Instant,
 from patients.models import Patient
 from scheduling import queries
 from scheduling.models import Course, PhaseChoice, ProtocolVersion
+from scheduling.outcomes import Cause, Decision
 
 #: The phases whose rules are about dates alone.
 PATTERN_PHASES = ["initial", "maintenance"]
@@ -202,13 +203,15 @@ class ConfirmCourseIn(ConfirmIn):
 
 
 class DecideIn(serializers.Serializer[Any]):
-    """How a course goes on."""
+    """How a course goes on. `dose` in mg/kg by infusion, in mg as a spray; `sessions` more of an initial phase."""
 
-    decision = Choice(
-        choices=["go-on", "extend", "change-dose", "maintenance", "new-initial", "pause", "close-early", "stop"]
-    )
+    decision = Choice(choices=Decision.choices)
     reason = Text(max_length=2000, lines=True, allow_blank=True, default="")
+    cause = Choice(choices=Cause.choices, allow_blank=True, default="")
     interval_days = Whole(max_value=1000, allow_null=True, default=None)
+    dose = serializers.DecimalField(max_digits=6, decimal_places=3, allow_null=True, default=None)
+    sessions = Whole(max_value=1000, allow_null=True, default=None)
+    until = Day(allow_null=True, default=None)
     override = OverrideIn(allow_null=True, default=None)
     dry_run = Flag(default=False)
     request_id = RequestId()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -140,6 +141,15 @@ class CourseOut(serializers.Serializer[Any]):
     @extend_schema_field(FindingOut(many=True))
     def get_findings(self, course: Course) -> Any:
         return FindingOut(self.context["findings"].get(course.pk, ()), many=True).data
+
+
+class DecidedOut(CourseOut):
+    """The course after a decision, a new one where it begins one: what was freed and placed, and how many dates found
+    no place and wait on the desk's list."""
+
+    freed = SessionOut(many=True)
+    placed = SessionOut(many=True)
+    missing = serializers.IntegerField()
 
 
 class PlaceOut(serializers.Serializer[Any]):
@@ -344,6 +354,11 @@ def change_data(change: Change, *, unmade: bool = False) -> dict[str, Any]:
 
 def changed_sessions(change: Change) -> list[dict[str, Any]]:
     """The sessions that a verb has changed, or in a dry run would have changed."""
-    for session in change.sessions:
+    return changed_rows(change, change.sessions)
+
+
+def changed_rows(change: Change, sessions: Sequence[Session]) -> list[dict[str, Any]]:
+    """Some of the sessions that a verb has changed."""
+    for session in sessions:
         session.site = change.course.site
-    return list(SessionOut(change.sessions, many=True).data)
+    return list(SessionOut(sessions, many=True).data)

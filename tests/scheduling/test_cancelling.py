@@ -181,8 +181,8 @@ def test_maintenance_closes_the_initial_phase_and_frees_what_was_still_to_come(c
         actor=clinic.prescriber, course=course, decision="maintenance", reason="Response", interval_days=21, now=later
     )
 
-    assert states(course) == ["discharged"] * 4 + ["cancelled"] * 2
-    assert (change.course.phase, change.course.interval_days, len(change.sessions)) == ("maintenance", 21, 2)
+    assert states(course) == ["discharged"] * 4 + ["cancelled"] * 2 + ["booked"] * 2
+    assert (change.course.phase, change.course.interval_days, len(change.freed)) == ("maintenance", 21, 2)
     assert course.events.order_by("-pk")[0].details["reason"] == "Response"
 
 

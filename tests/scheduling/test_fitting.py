@@ -18,10 +18,10 @@ from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from clinic.findings import Level, worst
 from clinic.models import OpeningHours, Shift
 from patients.models import Patient
-from scheduling import booking, cancelling, deciding, judging, moving
+from scheduling import booking, cancelling, judging, moving
 from scheduling.booking import Signature
 from scheduling.fitting import Cascade, Window
-from scheduling.models import Course, CourseState, Session, SessionState
+from scheduling.models import CourseState, PhaseChoice, Session, SessionState
 from scheduling.protocols.types import Place, Spot, Wanted
 from tests.factories import (
     MONDAY,
@@ -233,19 +233,9 @@ def maintenance(clinic: Clinic, patient: Patient, days: Sequence[int]) -> list[S
         if one.weekday() < 5
         for doctor in clinic.prescribers
     )
-    course = CourseFactory.create(site=clinic.site, patient=patient)
-    known = Signature(clinic.prescriber, frozenset({"initial-min"}), "Known from elsewhere.")
-    deciding.decide(
-        actor=clinic.prescriber,
-        course=course,
-        decision="maintenance",
-        reason="Responded elsewhere.",
-        interval_days=21,
-        override=known,
-        now=NOW,
-    )
+    course = CourseFactory.create(site=clinic.site, patient=patient, phase=PhaseChoice.MAINTENANCE, interval_days=21)
     change = booking.add_sessions(
-        actor=clinic.desk, course=Course.objects.get(pk=course.pk), places=[place(clinic, one) for one in days], now=NOW
+        actor=clinic.desk, course=course, places=[place(clinic, one) for one in days], now=NOW
     )
     return list(change.sessions)
 

@@ -332,12 +332,61 @@ def test_a_dry_decision_changes_nothing(doctor: Api, clinic: Clinic, patient: Pa
     assert Course.objects.get().phase == "initial"
 
 
-@pytest.mark.parametrize("decision", ["go-on", "extend", "change-dose", "new-initial", "pause", "close-early", "stop"])
-def test_other_decisions_are_not_taken_yet(decision: str, doctor: Api, clinic: Clinic, patient: Patient) -> None:
+def test_a_decision_answers_what_it_frees_and_places(doctor: Api, clinic: Clinic, patient: Patient) -> None:
     course = given_course(clinic, patient)
-    answer = doctor.post(f"courses/{course.pk}/decide/", {"decision": decision, "reason": "Because."})
+    body = {"decision": "maintenance", "reason": "Better.", "interval_days": 21}
 
-    assert (answer.status, answer.body["code"], list(answer.body["fields"])) == (400, "invalid", ["decision"])
+    dry = doctor.post(f"courses/{course.pk}/decide/", {**body, "dry_run": True}).body
+    done = doctor.post(f"courses/{course.pk}/decide/", body).body
+
+    placed = [row["starts_at"] for row in done["placed"]]
+    assert placed != []
+    assert (done["freed"], done["missing"]) == (dry["freed"], dry["missing"])
+    assert [row["starts_at"] for row in dry["placed"]] == placed
+    assert {row["id"] for row in dry["placed"]} == {None}
+    assert [row["starts_at"] for row in dry["sessions"]] == [row["starts_at"] for row in done["sessions"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "phase"),
+    [
+        ({"decision": "go-on"}, "active", "initial"),
+        ({"decision": "change-dose", "dose": 0.75}, "active", "initial"),
+        ({"decision": "new-initial"}, "active", "initial"),
+        ({"decision": "pause", "until": "2027-12-01"}, "paused", "initial"),
+        ({"decision": "close-early"}, "completed", "initial"),
+        ({"decision": "stop", "cause": "misuse"}, "stopped", "initial"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_every_decision_is_taken(
+    doctor: Api, clinic: Clinic, patient: Patient, body: dict[str, object], state: str, phase: str, dry_run: bool
+) -> None:
+    course = given_course(clinic, patient)
+    answer = doctor.post(f"courses/{course.pk}/decide/", {**body, "reason": "Because.", "dry_run": dry_run})
+
+    assert (answer.status, answer.body["state"], answer.body["phase"]) == (200, state, phase)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"decision": "change-dose"}, "dose"),
+        ({"decision": "change-dose", "dose": "much"}, "dose"),
+        ({"decision": "change-dose", "dose": "NaN"}, "dose"),
+        ({"decision": "change-dose", "dose": 20}, "dose"),
+        ({"decision": "extend", "sessions": 3}, "sessions"),
+        ({"decision": "pause", "until": "2027-01-01"}, "until"),
+        ({"decision": "stop", "cause": "weather"}, "cause"),
+    ],
+)
+def test_a_decision_that_cannot_be_meant_is_refused_at_its_field(
+    doctor: Api, clinic: Clinic, patient: Patient, body: dict[str, object], field: str
+) -> None:
+    course = given_course(clinic, patient)
+    answer = doctor.post(f"courses/{course.pk}/decide/", {**body, "reason": "Because."})
+
+    assert (answer.status, answer.body["code"], list(answer.body["fields"])) == (400, "invalid", [field])
 
 
 def test_courses_are_listed_by_patient_state_and_phase(desk: Api, clinic: Clinic, patient: Patient) -> None:

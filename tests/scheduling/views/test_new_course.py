@@ -11,9 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from patients.models import Patient, Task
-from scheduling import deciding
-from scheduling.booking import Signature
-from scheduling.models import Course, CourseState, Mail, Override, Session, SessionState
+from scheduling.models import Course, CourseState, Mail, Override, PhaseChoice, Session, SessionState
 from tests.factories import (
     MONDAY,
     NOW,
@@ -25,6 +23,7 @@ from tests.factories import (
     local,
     make_clinic,
     protocol,
+    went,
 )
 from tests.pages import form_data, page, says, signed_in
 from tests.scheduling.views import book
@@ -589,19 +588,14 @@ def test_a_chair_of_another_site_is_refused(planning: Desk) -> None:
 
 
 def test_maintenance_is_added_to_a_running_course(desk: Client, clinic: Clinic, course: Course) -> None:
-    deciding.decide(
-        actor=clinic.prescriber,
-        course=course,
-        decision="maintenance",
-        reason="better",
-        override=Signature(clinic.prescriber, frozenset({"initial-min"}), "better"),
-        now=NOW,
-    )
+    went(course.sessions.all())
+    course.phase, course.interval_days = PhaseChoice.MAINTENANCE, 21
+    course.save(update_fields=["phase", "interval_days"])
     planning = Desk(desk, f"/courses/{course.pk}/add/")
     planning.press("plan", sessions="2", earliest="2027-02-08").press("book")
 
     assert (planning.answer.status_code, planning.answer["Location"]) == (302, f"/courses/{course.pk}/")
-    assert list(course.sessions.live().in_order().values_list("phase", flat=True)) == ["maintenance", "maintenance"]
+    assert list(course.sessions.filter(state="booked").values_list("phase", flat=True)) == ["maintenance"] * 2
 
 
 def test_a_make_up_is_added(desk: Client, clinic: Clinic, patient: Patient) -> None:

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from clinic import clock
 from clinic.celery import app
+from patients.models import Task
 from scheduling import booking, holding, tasks
 from scheduling.models import Course, CourseState, Day, Mail, MailState
 from scheduling.protocols.types import Place
@@ -53,6 +54,7 @@ def test_beat_names_tasks_that_exist_and_lets_none_pile_up() -> None:
         "scheduling.tasks.send_mail",
         "scheduling.tasks.expire_holds",
         "scheduling.tasks.create_days",
+        "scheduling.tasks.review_courses",
     }
     assert [entry["task"] for entry in entries.values() if entry["task"] not in app.tasks] == []
     assert [name for name, entry in entries.items() if entry["options"]["expires"] > entry["schedule"]] == []
@@ -79,3 +81,13 @@ def test_days_are_made_ahead(clinic: Clinic) -> None:
     Day.objects.all().delete()
     tasks.create_days()
     assert (Day.objects.count(), Day.objects.earliest("date").date) == (400, MONDAY)
+
+
+def test_courses_are_looked_at_by_themselves(clinic: Clinic) -> None:
+    course = book(clinic, 0)
+    clock.set_shift(NOW + timedelta(days=30) - timezone.now())
+    tasks.review_courses()
+    assert (
+        sorted(Task.objects.values_list("kind", "course"))
+        == [("no-dates", course.pk)] + [("open-record", course.pk)] * 4
+    )

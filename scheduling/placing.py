@@ -130,13 +130,16 @@ def end(course: Course, state: CourseState, now: datetime) -> None:
     course.save(update_fields=["state", "held_until", "ended_at"])
 
 
-def free(sessions: Sequence[Session], state: SessionState, *, by: Staff | None, now: datetime) -> None:
-    """Give up the times of these sessions, in one statement; nobody has to find new ones for them any more."""
+def free(
+    sessions: Sequence[Session], state: SessionState, *, by: Staff | None, now: datetime, **steps: datetime
+) -> None:
+    """Give up the times of these sessions, in one statement; nobody has to find new ones for them any more. `steps`
+    are times of the visit that belong to the state."""
+    written = {"state": state, "freed_at": now, "needs_replan": False, **steps}
     for session in sessions:
-        session.state, session.freed_at, session.needs_replan = state, now, False
-    Session.objects.filter(pk__in=[session.pk for session in sessions]).update(
-        state=state, freed_at=now, needs_replan=False
-    )
+        for name, value in written.items():
+            setattr(session, name, value)
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).update(**written)
     need_no_time(sessions, by=by, now=now)
 
 

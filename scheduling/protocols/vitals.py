@@ -43,7 +43,7 @@ class Vitals:
     spo2: int | None = None
     respiratory_rate: int | None = None
     sedation: int | None = None
-    dissociation: str | None = None
+    dissociation: int | None = None
 
     @property
     def pressure(self) -> tuple[int, int] | None:
@@ -119,7 +119,7 @@ class Doubt:
 POSSIBLE: Mapping[str, tuple[int, int]] = {
     "systolic": (40, 300),
     "diastolic": (20, 200),
-    "heart_rate": (20, 250),
+    "heart_rate": (20, 300),
     "spo2": (40, 100),
     "respiratory_rate": (2, 80),
     "sedation": (0, 5),
@@ -176,14 +176,14 @@ def last_pressure(rounds: Sequence[Vitals]) -> Vitals | None:
 
 def together(rounds: Sequence[Vitals]) -> Vitals:
     """The last value of each kind in these rounds, of which there is at least one, in order of time."""
-    values: dict[str, int | str] = {}
+    values: dict[str, int] = {}
     for round_ in rounds:
         if round_.pressure is not None:
             values["systolic"], values["diastolic"] = round_.pressure
         for name in ("heart_rate", "spo2", "respiratory_rate", "sedation", "dissociation"):
             if (value := getattr(round_, name)) is not None:
                 values[name] = value
-    return Vitals(taken_at=rounds[-1].taken_at, **values)  # type: ignore[arg-type]  # each name has its own kind of value
+    return Vitals(taken_at=rounds[-1].taken_at, **values)
 
 
 def is_above(pressure: tuple[int, int], limit: tuple[int, int]) -> bool:

@@ -241,7 +241,7 @@ def test_the_steps_that_were_taken_say_where_a_visit_stands() -> None:
         ({"systolic": 80, "diastolic": 80}, ["diastolic"]),
         ({"systolic": 120}, ["diastolic"]),
         ({"diastolic": 80}, ["systolic"]),
-        ({"heart_rate": 251}, ["heart_rate"]),
+        ({"heart_rate": 301}, ["heart_rate"]),
         ({"spo2": 101}, ["spo2"]),
         ({"respiratory_rate": 0}, ["respiratory_rate"]),
         ({"sedation": 6}, ["sedation"]),

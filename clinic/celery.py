@@ -19,6 +19,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "send mail": {"task": "scheduling.tasks.send_mail", "schedule": 5.0, "options": {"expires": 5}},
     "expire holds": {"task": "scheduling.tasks.expire_holds", "schedule": 60.0, "options": {"expires": 60}},
+    "mark ready": {"task": "scheduling.tasks.mark_ready", "schedule": 30.0, "options": {"expires": 30}},
     "review courses": {"task": "scheduling.tasks.review_courses", "schedule": 300.0, "options": {"expires": 300}},
     "create days": {"task": "scheduling.tasks.create_days", "schedule": 600.0, "options": {"expires": 600}},
 }

@@ -37,6 +37,23 @@ TOLD = {
     "paused": gettext_lazy("Paused: %(reason)s"),
     "stopped": gettext_lazy("Stopped: %(reason)s"),
     "completed": gettext_lazy("Completed: %(reason)s"),
+    "checked-in": gettext_lazy("%(dates)s: checked in."),
+    "reviewed": gettext_lazy("%(dates)s, what is new was reviewed: %(reason)s"),
+    "dose-started": gettext_lazy("%(dates)s: dose begun, %(drug)s %(mg)s mg."),
+    "dose-ended": gettext_lazy("%(dates)s: dose ended, %(mg_given)s mg given."),
+    "discharged": gettext_lazy("%(dates)s: discharged."),
+    "left-early": gettext_lazy("%(dates)s, left against advice: %(reason)s"),
+    "transferred": gettext_lazy("%(dates)s, emergency transfer: %(reason)s"),
+    "not-dosed": gettext_lazy("%(dates)s, no dose was given: %(reason)s"),
+    "undone": gettext_lazy("%(dates)s: the last step was undone."),
+    "vitals-voided": gettext_lazy("%(dates)s: a round of measurements was voided."),
+    "vitals-acted-on": gettext_lazy("%(dates)s, about a round of measurements: %(reason)s"),
+    "amended": gettext_lazy("%(dates)s: what was said at check-in was corrected."),
+    "adverse-event": gettext_lazy("%(dates)s, adverse event of severity %(severity)s: %(type)s"),
+    "addendum": gettext_lazy("%(dates)s: an addendum was written."),
+    "form-sent": gettext_lazy("%(dates)s: the monitoring form was sent."),
+    "chair-changed": gettext_lazy("%(dates)s: another chair during the visit."),
+    "handed-over": gettext_lazy("%(dates)s: handed over to another prescriber."),
 }
 #: The same where nobody said why, or took back what was said.
 UNEXPLAINED = {
@@ -112,6 +129,7 @@ def _tell(event: CourseEvent, starts: Mapping[int, datetime], zone: tzinfo) -> s
         "dates": _span(meant, zone),
         "reason": details.get("reason", ""),
         "days": details.get("interval_days", ""),
+        **{name: details.get(name, "") for name in ("drug", "mg", "mg_given", "severity", "type")},
         "at": wording.clock(datetime.fromisoformat(at), zone) if at else "",
     }
     texts = UNEXPLAINED if event.kind in UNEXPLAINED and not (values["reason"] or at) else TOLD

@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 
 from clinic import clock
-from scheduling import days, holding, reminders, reviewing
+from scheduling import days, holding, reminders, reviewing, treating
 
 #: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
 DRAIN_SECONDS = 30.0
@@ -26,6 +26,12 @@ def send_mail() -> None:
 def expire_holds() -> None:
     """Free the times of holds that have run out."""
     holding.expire_holds(now=clock.now())
+
+
+@shared_task
+def mark_ready() -> None:
+    """Let the visits be ready whose patients may go home."""
+    treating.mark_ready(now=clock.now())
 
 
 @shared_task

@@ -248,7 +248,7 @@ def test_the_steps_that_were_taken_say_where_a_visit_stands() -> None:
     ],
 )
 def test_impossible_values_are_known(values: dict[str, int], fields: list[str]) -> None:
-    assert [doubt.name for doubt in impossible(Vitals(taken_at=ENDED, **values))] == fields  # type: ignore[arg-type]  # the table names only numbers
+    assert [doubt.name for doubt in impossible(Vitals(taken_at=ENDED, **values))] == fields
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_impossible_values_are_known(values: dict[str, int], fields: list[str]) 
 def test_implausible_values_and_big_changes_are_asked_about(values: dict[str, int], fields: list[str]) -> None:
     previous = took(STARTED)
 
-    assert [doubt.name for doubt in implausible(Vitals(taken_at=ENDED, **values), previous)] == fields  # type: ignore[arg-type]  # the table names only numbers
+    assert [doubt.name for doubt in implausible(Vitals(taken_at=ENDED, **values), previous)] == fields
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_beat_names_tasks_that_exist_and_lets_none_pile_up() -> None:
         "scheduling.tasks.send_mail",
         "scheduling.tasks.expire_holds",
         "scheduling.tasks.create_days",
+        "scheduling.tasks.mark_ready",
         "scheduling.tasks.review_courses",
     }
     assert [entry["task"] for entry in entries.values() if entry["task"] not in app.tasks] == []

@@ -23,7 +23,7 @@ from clinic.findings import Finding, Level
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients.models import Patient
-from scheduling import further, judging, openings, placing, reminders, writes
+from scheduling import further, gating, judging, openings, placing, reminders, writes
 from scheduling.holding import HOLD, ask_for_overrides, expire_holds
 from scheduling.judging import Signature, Verdict
 from scheduling.models import RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
@@ -124,7 +124,8 @@ def book_course(
 
     Locks the days of all sessions, then the patient. Raises Invalid, RoleRefused, RulesBroken (a block, or a finding
     of level override that nobody signed), SlotTaken with fresh plans, RequestReused. A hold lets findings of level
-    override pass and asks a prescriber for them on the worklist, with the `reason`: `ask`, or whoever looks first.
+    override pass, and what the screening lacks; it asks a prescriber for the overrides on the worklist, with the
+    `reason`: `ask`, or whoever looks first.
     """
     permissions.require(actor, Verb.BOOK)
     places, reason = judging.in_utc(places), reason.strip()
@@ -139,7 +140,8 @@ def book_course(
     rules = protocol.protocol
 
     def weigh() -> Verdict:
-        return judging.weigh_new(site=site, patient=patient.pk, protocol=rules, course=None, places=places)
+        verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=rules, course=None, places=places)
+        return gating.join(verdict, site=site, patient=patient.pk, protocol=rules, now=now)
 
     def work() -> Change:
         if earlier := once.claim(now):
@@ -225,7 +227,8 @@ def add_sessions(
     judging.check_places(actor=actor, places=places, site=site, now=now)
 
     def weigh(fresh: Course) -> Verdict:
-        return judging.weigh_new(site=site, patient=fresh.patient_id, protocol=rules, course=fresh, places=places)
+        known: dict[str, Any] = {"site": site, "patient": fresh.patient_id, "protocol": rules, "course": fresh}
+        return gating.join(judging.weigh_new(**known, places=places), **known, now=now)
 
     def work() -> Change:
         if earlier := once.claim(now):

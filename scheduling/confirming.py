@@ -13,7 +13,7 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import judging, placing, reminders, writes
+from scheduling import gating, judging, placing, reminders, writes
 from scheduling.booking import Change, repeated
 from scheduling.judging import Signature
 from scheduling.models import Course, CourseState, MailKind, Session, SessionState
@@ -50,7 +50,14 @@ def confirm_course(
         verdict = judging.weigh_standing(fresh, sessions)
         if verdict.taken:
             raise Stale(_("The prescriber cannot take all of these patients any more; move a held time first."))
-        unsigned = judging.still_unsigned(fresh, verdict)
+        unsigned = gating.join(
+            judging.still_unsigned(fresh, verdict),
+            patient=fresh.patient_id,
+            site=fresh.site,
+            protocol=fresh.protocol.protocol,
+            course=fresh,
+            now=now,
+        )
         signed = judging.require_passable(unsigned, override)
         placing.book(fresh, sessions)
         placing.record(

@@ -9,7 +9,7 @@ from clinic.findings import Level
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import judging, placing, writes
+from scheduling import gating, judging, placing, writes
 from scheduling.models import Course, CourseState, SessionState
 
 #: How long times are kept while something is missing (P).
@@ -29,7 +29,9 @@ def ask_for_overrides(course: Course, *, by: Staff, reason: str = "", ask: Staff
     lines = Task.objects.filter(kind=TaskKind.OVERRIDE_ASKED, course=course).order_by("-since", "-pk")
     details = {**(lines.values_list("details", flat=True).first() or {}), **details}
     held = list(course.sessions.filter(state=SessionState.HELD).order_by("during__startswith"))
-    unsigned = judging.still_unsigned(course, judging.weigh_standing(course, held)).at(Level.OVERRIDE)
+    verdict = judging.still_unsigned(course, judging.weigh_standing(course, held))
+    known: dict[str, Any] = {"site": course.site, "patient": course.patient_id, "protocol": course.protocol.protocol}
+    unsigned = gating.join(verdict, **known, course=course, now=now).at(Level.OVERRIDE)
     worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=course.patient, by=by, now=now)
     if unsigned:
         rules = sorted({finding.rule for finding in unsigned})

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from clinic.errors import Invalid, RoleRefused, RulesBroken
 from clinic.findings import Finding, Level, by_severity, gettext_noop
 from clinic.models import Chair, Site, Staff
+from patients import eligibility
 from scheduling import openings
 from scheduling.models import DOSED, LIVE, Course, CourseState, Session
 from scheduling.protocols import spacing
@@ -345,15 +346,17 @@ def second_course(protocol: Protocol) -> tuple[Finding, ...]:
 def require_passable(verdict: Verdict, signature: Signature | None, *, hold: bool = False) -> tuple[Finding, ...]:
     """Raise RulesBroken unless what was found can pass; returns the findings that the signature passes over.
 
-    A block never passes. A finding of level override passes when a prescriber signs its rule, or while the times
-    are only held. Raises RoleRefused when somebody signs who is no prescriber, and Invalid without a reason.
+    A block never passes. A finding of level override passes when a prescriber signs its rule. While the times are only
+    held these pass, and so does what blocks the treatment but not the times (`eligibility.BLOCKS`). Raises RoleRefused
+    when somebody signs who is no prescriber, and Invalid without a reason.
     """
     if signature is not None and not (signature.by.is_prescriber and signature.by.is_active):
         raise RoleRefused(_("Only a prescriber can pass over a rule."))
     signed = signature.rules if signature else frozenset()
     overrides = verdict.at(Level.OVERRIDE)
     unsigned = [finding for finding in overrides if finding.rule not in signed]
-    if verdict.at(Level.BLOCK) or (unsigned and not hold):
+    blocks = [finding for finding in verdict.at(Level.BLOCK) if not (hold and finding.rule in eligibility.BLOCKS)]
+    if blocks or (unsigned and not hold):
         raise RulesBroken(_refusal(verdict), findings=verdict.findings)
     if signature is not None and not signature.reason.strip():
         raise Invalid.at("override", _("An override needs a reason."))

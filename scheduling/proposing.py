@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from clinic import permissions
 from clinic.findings import Finding, Level, by_severity, gettext_noop
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
 from patients.models import Patient
-from scheduling import judging, openings
+from scheduling import gating, judging, openings
 from scheduling.judging import Standing
 from scheduling.models import RUNNING, Course, ProtocolVersion, Session
 from scheduling.protocols import planning, progress
@@ -104,7 +105,8 @@ def propose(
         interval = _interval(rules, course, wanted)
         after = max((session.local_date + interval for session in mine), default=first)
         targets = _nearest(targets or [max(after, first)], fixed, site, missing, interval)
-    frame = _Frame(rules, site, course, wanted, tuple(mine), tuple(standing), fixed, frozenset(leaving))
+    gates = () if moving else gating.findings(patient=patient.pk, site=site, protocol=rules, course=course, now=now)
+    frame = _Frame(rules, site, course, wanted, tuple(mine), tuple(standing), fixed, frozenset(leaving), gates)
     if missing < 1:
         return Proposal(offers=(frame.offer("soonest", ()),))
     spots = [
@@ -158,7 +160,8 @@ def judge(
     permissions.require(actor, Verb.BOOK)
     places = judging.in_utc(places)
     judging.check_places(actor=actor, places=places, site=site, now=now)
-    verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=protocol.protocol, course=course, places=places)
+    known: dict[str, Any] = {"site": site, "patient": patient.pk, "protocol": protocol.protocol, "course": course}
+    verdict = gating.join(judging.weigh_new(**known, places=places), **known, now=now)
     return (*map(judging.taken_finding, verdict.taken), *verdict.findings)
 
 
@@ -247,7 +250,8 @@ def _usual(mine: Sequence[Standing]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What all offers of a proposal share: the sessions that stand, the rows that stay, the sessions that leave."""
+    """What all offers of a proposal share: the sessions that stand, the rows that stay, the sessions that leave, and
+    what the patient's screening says."""
 
     rules: Protocol
     site: Site
@@ -257,6 +261,7 @@ class _Frame:
     standing: tuple[Standing, ...]
     fixed: tuple[Place, ...]
     leaving: frozenset[int]
+    gates: tuple[Finding, ...]
 
     def offer(self, label: str, planned: Sequence[PlannedSession]) -> Offer:
         """The rows of a plan and the fixed ones by time, numbered with the sessions of the phase that stand."""
@@ -270,6 +275,7 @@ class _Frame:
         )
         places = [row.place for row in numbered]
         found = [
+            *self.gates,
             *self._calendar(places),
             *judging.new_findings(
                 protocol=self.rules,

@@ -51,9 +51,7 @@ class PatientOut(serializers.Serializer[Any]):
     email = serializers.CharField()
     phone = serializers.CharField()
     language = serializers.ChoiceField(choices=settings.LANGUAGES)
-    eligible = serializers.SerializerMethodField(
-        help_text="Null until a screening exists."
-    )
+    eligible = serializers.SerializerMethodField(help_text="Null until a screening exists.")
     course = serializers.IntegerField(source="running", allow_null=True)
 
     def get_eligible(self, patient: Patient) -> bool | None:

@@ -127,20 +127,22 @@ class EligibilityOut(serializers.Serializer[Any]):
 def screening(request: Request, pk: int) -> Response:
     """The screening of a patient; PUT saves it as a new version, a decision needs a prescriber."""
     patient = get_object_or_404(Patient, pk=pk)
-    if request.method == "GET":
-        return Response(_as_json(verbs.latest(pk)))
+    return Response(_as_json(_save(request, patient) if request.method == "PUT" else verbs.latest(pk)))
+
+
+def _save(request: Request, patient: Patient) -> Screening:
     given = validated(ScreeningIn, request.data)
     request_id, based_on, decision = (given.pop(name) for name in ("request_id", "based_on", "decision"))
     staff, now, told = actor(request), clock.now(), Answers.from_data(_plain(given))
     saved, _again = writes.carry_out_once(
         "screen",
         request_id,
-        {"actor": staff.pk, "patient": pk, "answers": told, "decision": decision, "based_on": based_on},
+        {"actor": staff.pk, "patient": patient.pk, "answers": told, "decision": decision, "based_on": based_on},
         lambda: verbs.screen(actor=staff, patient=patient, answers=told, decision=decision, based_on=based_on, now=now),
         lambda saved: Screening.objects.get(pk=saved),
         now=now,
     )
-    return Response(_as_json(saved))
+    return saved
 
 
 @extend_schema(

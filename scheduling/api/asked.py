@@ -15,7 +15,7 @@ from clinic.errors import Invalid
 from clinic.models import Site
 from clinic.serializers import clocks_refuse
 from patients.models import Patient
-from scheduling import judging
+from scheduling import gating, judging
 from scheduling.judging import Signature, Verdict
 from scheduling.models import Course, ProtocolVersion
 from scheduling.protocols.types import Place
@@ -95,7 +95,8 @@ def judge_incomplete(
         return
     rules = protocol.protocol
     places = [Place(row["starts_at"], row.get("chair", NOBODY), row.get("prescriber", NOBODY)) for row in rows]
-    verdict = judging.weigh_new(site=site, patient=patient.pk, protocol=rules, course=course, places=places)
+    known: dict[str, Any] = {"site": site, "patient": patient.pk, "protocol": rules, "course": course}
+    verdict = gating.join(judging.weigh_new(**known, places=places), **known, now=now)
     found = [
         finding
         for finding in verdict.findings

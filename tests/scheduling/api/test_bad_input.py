@@ -20,7 +20,7 @@ from patients import worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling.api import urls
 from scheduling.models import Course, Session
-from tests.api import Answer, Api, course_body, rows, shown, signed_in
+from tests.api import Answer, Api, course_body, rows, screening_body, shown, signed_in
 from tests.factories import MONDAY, NOW, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
 
 Path = tuple[str | int, ...]
@@ -88,6 +88,10 @@ BAD: dict[str, list[Any]] = {
     "times": [None, "x", 5, {}, [5], [None], [[]], ["2027-02-02T09:00:00"], ["2027-03-14T02:30:00-05:00"]],
 }
 BAD |= {
+    "open": [value for value in BAD["decision"] if value != ""],  # nothing is decided yet
+    "answer": BAD["flag"][1:],  # null is no answer yet
+    "weeks": [None, "8", 1.5, True, [], {}, -1, HUGE],
+    "list": [5, True, "x", [5], [None], [[]], {"name": 5}, [{}] * 10_000, DEEP],
     "later": BAD["time"][1:],  # null takes back what was said
     "asked": BAD["id"][1:],  # null is anybody
     "note": [None, 5, True, [], {}, DEEP, NUL, HALF, LONG],  # it may be empty
@@ -132,6 +136,7 @@ ROW = ("starts_at", "time"), ("chair", "id"), ("prescriber", "id")
 CASES = [
     "patients",
     "patient",
+    "screening",
     "check-days",
     "check-times",
     "propose",
@@ -182,6 +187,31 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
             {**NEW_PATIENT, **common, ("not_duplicate",): "flag"},
         ),
         "patient": Case(f"patients/{patient.pk}/", person, NEW_PATIENT, "PATCH"),
+        "screening": Case(
+            f"patients/{patient.pk}/screening/",
+            {**screening_body(), **request},
+            {
+                **{(name,): "answer" for name in ("pressure", "stroke", "bleed", "pregnancy")},
+                **{(name,): "date" for name in ("treatment_consent", "off_label_consent", "rems_enrolled")},
+                ("trials",): "list",
+                ("trials", 0, "drug"): "name",
+                ("trials", 0, "drug_class"): "phase",
+                ("trials", 0, "weeks"): "weeks",
+                ("trials", 0, "adequate"): "flag",
+                ("trials", 0, "outcome"): "decision",
+                ("therapies",): "list",
+                ("doctor",): "list",
+                ("doctor", "on"): "date",
+                ("doctor", "note"): "note",
+                ("stroke_kind",): "phase",
+                ("severity",): "phase",
+                ("allergies",): "note",
+                ("medicines",): "list",
+                ("decision",): "open",
+                **common,
+            },
+            "PUT",
+        ),
         "check-days": Case(
             "protocols/iv-ketamine-standard/check/",
             {"phase": "initial", "days": [0, 3], "closed": False},
@@ -320,7 +350,7 @@ def missing(clinic: Clinic) -> Session:
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of the tables that the interface writes."""
     names = (
-        "patients.Patient patients.Task scheduling.Course scheduling.Session scheduling.Override scheduling.Day "
+        "patients.Patient patients.Screening patients.Task scheduling.Course scheduling.Session scheduling.Override scheduling.Day "
         "scheduling.CourseEvent scheduling.Request scheduling.Mail"
     )
     return {name: list(apps.get_model(name).objects.order_by("pk").values()) for name in names.split()}
@@ -346,7 +376,7 @@ def is_refusal(answer: Answer) -> bool:
 
 
 def send(api: Api, case: Case, body: Any) -> Answer:
-    return api.patch(case.path, body) if case.method == "PATCH" else api.post(case.path, body)
+    return {"PATCH": api.patch, "PUT": api.put, "POST": api.post}[case.method](case.path, body)
 
 
 @pytest.mark.parametrize("name", CASES)

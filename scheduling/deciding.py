@@ -22,7 +22,7 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import further, judging, outcomes, placing, reminders, writes
+from scheduling import further, gating, judging, outcomes, placing, reminders, reviewing, writes
 from scheduling.booking import BROKEN, TAKEN, Change, repeated
 from scheduling.further import Found, Need
 from scheduling.judging import Signature, Verdict
@@ -139,6 +139,9 @@ class _Act:
         going = self._begin(fresh) if meant.begins else fresh
         self._write_down(fresh, meant)
         verdict = self._judge(going, meant, found)
+        if meant.needs:
+            known: dict[str, Any] = {"site": going.site, "patient": going.patient_id, "protocol": rules}
+            verdict = gating.join(verdict, **known, course=going, now=self.now)
         signed = judging.require_passable(verdict, self.override)
         if not self.asked.reason:
             raise Invalid.at("reason", _("Say why."))
@@ -148,7 +151,7 @@ class _Act:
             placing.renumber(fresh)
         self._record(fresh, going, meant, placed, verdict, signed, missing)
         self._tell(fresh, going, meant.frees, placed)
-        self._list(fresh, going, meant, placed, missing)
+        self._list(fresh, going, meant, missing)
         sessions = (*meant.frees, *placed)
         lacks = sum(need.count for need in missing)
         self.once.remember(
@@ -258,13 +261,16 @@ class _Act:
             fresh=True,
         )
 
-    def _list(
-        self, course: Course, going: Course, meant: Outcome, placed: Collection[Session], missing: Sequence[Need]
-    ) -> None:
-        """What found no place goes on the desk's list; a course that ends or rests asks for no dates."""
+    def _list(self, course: Course, going: Course, meant: Outcome, missing: Sequence[Need]) -> None:
+        """What found no place goes on the desk's list, a course that ends or rests asks for no dates; the lines that
+        asked for a decision go."""
         if meant.ends or self.asked.decision == Decision.PAUSE or meant.needs:
-            worklist.close_tasks(kind=TaskKind.NO_DATES, patient=course.patient, by=self.actor, now=self.now)
+            worklist.close_tasks(
+                kind=TaskKind.NO_DATES, patient=course.patient, key=further.KEY, by=self.actor, now=self.now
+            )
         further.ask_for_dates(going, missing, now=self.now)
+        for each in dict.fromkeys((course, going)):
+            reviewing.answered(each, by=self.actor, now=self.now)
 
 
 def _ids(sessions: Collection[Session]) -> list[int]:

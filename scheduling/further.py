@@ -27,6 +27,9 @@ NOTICE = timedelta(days=2)
 #: How far from its aimed date a session may stand, in days; between close ones half their distance (P).
 ASIDE = 7
 
+#: Names the desk's line about dates that were wanted and found no place; one without dates at all has another.
+KEY = "wanted"
+
 #: Days in which an initial phase is looked for beside its span, as proposals do (P).
 NEAR = 84
 
@@ -199,14 +202,16 @@ def ask_for_dates(course: Course, missing: Sequence[Need], *, now: datetime) -> 
         return
     need = missing[0]
     count = sum(one.count for one in missing)
-    line = Task.objects.filter(kind=TaskKind.NO_DATES, patient=course.patient_id, key="", done_at=None).first()
+    line = Task.objects.filter(kind=TaskKind.NO_DATES, patient=course.patient_id, key=KEY, done_at=None).first()
     details = {
         "phase": need.phase,
         "count": count,
         "dates": [day.isoformat() for one in missing for day in one.targets],
     }
     if line is None:
-        worklist.open_task(kind=TaskKind.NO_DATES, patient=course.patient, course=course, details=details, now=now)
+        worklist.open_task(
+            kind=TaskKind.NO_DATES, patient=course.patient, course=course, key=KEY, details=details, now=now
+        )
     elif line.details.get("count", 0) < count:
         line.details = details
         line.save(update_fields=["details"])
@@ -214,7 +219,7 @@ def ask_for_dates(course: Course, missing: Sequence[Need], *, now: datetime) -> 
 
 def dates_were_given(course: Course, count: int, *, by: Staff | None, now: datetime) -> None:
     """So many further sessions of a course stand: the line that asks for them goes, or asks for fewer."""
-    line = Task.objects.filter(kind=TaskKind.NO_DATES, course=course, done_at=None).first()
+    line = Task.objects.filter(kind=TaskKind.NO_DATES, course=course, key=KEY, done_at=None).first()
     if line is None or not count:
         return
     left = line.details.get("count", 0) - count

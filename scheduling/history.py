@@ -24,10 +24,12 @@ TOLD = {
     "session-cancelled": gettext_lazy("%(dates)s cancelled: %(reason)s"),
     "cancelled": gettext_lazy("The course was cancelled: %(reason)s"),
     "no-show": gettext_lazy("%(dates)s, nobody came: %(reason)s"),
+    "rolled-on": ngettext_lazy(
+        "Planned on: %(count)s visit, %(dates)s.", "Planned on: %(count)s visits, %(dates)s.", "count"
+    ),
     "hold-expired": gettext_lazy("The hold has run out; the times are free."),
     "confirmed": gettext_lazy("%(dates)s: the patient said yes."),
     "expected": gettext_lazy("%(dates)s: the patient comes at %(at)s."),
-    "decided": gettext_lazy("Maintenance every %(days)s days: %(reason)s"),
     "needs-time": ngettext_lazy(
         "%(count)s visit no longer fits: %(dates)s.", "%(count)s visits no longer fit: %(dates)s.", "count"
     ),
@@ -55,6 +57,18 @@ TOLD = {
     "chair-changed": gettext_lazy("%(dates)s: another chair during the visit."),
     "handed-over": gettext_lazy("%(dates)s: handed over to another prescriber."),
 }
+#: What is said about each decision.
+DECIDED = {
+    "go-on": gettext_lazy("Go on: %(reason)s"),
+    "extend": gettext_lazy("Initial phase extended: %(reason)s"),
+    "change-dose": gettext_lazy("Dose %(dose)s: %(reason)s"),
+    "maintenance": gettext_lazy("Maintenance every %(days)s days: %(reason)s"),
+    "new-initial": gettext_lazy("A new initial phase begins with a new course: %(reason)s"),
+    "pause": TOLD["paused"],
+    "close-early": TOLD["completed"],
+    "stop": TOLD["stopped"],
+}
+MISSING = ngettext_lazy("%(count)s date found no place", "%(count)s dates found no place", "count")
 #: The same where nobody said why, or took back what was said.
 UNEXPLAINED = {
     "no-show": gettext_lazy("%(dates)s: nobody came."),
@@ -129,11 +143,21 @@ def _tell(event: CourseEvent, starts: Mapping[int, datetime], zone: tzinfo) -> s
         "dates": _span(meant, zone),
         "reason": details.get("reason", ""),
         "days": details.get("interval_days", ""),
+        "dose": f"{details.get('dose')} {details.get('unit')}",
         **{name: details.get(name, "") for name in ("drug", "mg", "mg_given", "severity", "type")},
         "at": wording.clock(datetime.fromisoformat(at), zone) if at else "",
     }
+    if event.kind == "decided":
+        return _decided(details, values)
     texts = UNEXPLAINED if event.kind in UNEXPLAINED and not (values["reason"] or at) else TOLD
     return str(texts[event.kind] % values) if event.kind in texts else event.kind
+
+
+def _decided(details: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """The decision, and what of it found no place."""
+    text = str(DECIDED[details.get("decision", "maintenance")] % values)
+    missing = details.get("missing", 0)
+    return f"{text} ({MISSING % {'count': missing}})" if missing else text
 
 
 def _moved(move: Mapping[str, Any], zone: tzinfo) -> str:

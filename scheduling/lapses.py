@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
 
 from patients.measures import PHQ9
 from patients.models import Score, Task, TaskKind
@@ -182,12 +182,13 @@ def _of_courses(now: datetime, only: Course | None) -> Iterator[Line]:
         key__startswith="score-",
         done_at=None,
     )
+    wanted = Task.objects.filter(course=OuterRef("pk"), kind=TaskKind.NO_DATES, done_at=None).exclude(key="")
     active: QuerySet[Course] = Course.objects.filter(
         state=CourseState.ACTIVE, **({"pk": only.pk} if only is not None else {})
     )
     found = list(
         active.select_related("patient", "site").annotate(
-            scored_at=Subquery(latest), asked=Subquery(ending.values("pk")[:1])
+            scored_at=Subquery(latest), asked=Subquery(ending.values("pk")[:1]), wanted=Exists(wanted)
         )
     )
     protocols = {
@@ -201,7 +202,7 @@ def _of_courses(now: datetime, only: Course | None) -> Iterator[Line]:
         standing = Standing(course, protocols[course.protocol_id], sessions.get(course.pk, ()), course.scored_at, now)
         yield from _score_overdue(standing)
         yield from _month_empty(standing)
-        yield from _dates(standing, asked=course.asked is not None)
+        yield from _dates(standing, asked=course.asked is not None, wanted=course.wanted)
         if not course.patient.email and any(session.state in OPEN for session in standing.coming):
             yield standing.line(TaskKind.NO_ADDRESS)
 
@@ -252,9 +253,10 @@ def _month_empty(standing: Standing) -> Iterator[Line]:
     yield standing.line(TaskKind.MONTH_EMPTY, f"{empty:%Y-%m}", month=empty.isoformat())
 
 
-def _dates(standing: Standing, *, asked: bool) -> Iterator[Line]:
-    """`reach`: the minimum can no longer be reached; else a course without dates: it owes sessions, or the phase has
-    been given and waits for a decision, unless a score has asked for that already."""
+def _dates(standing: Standing, *, asked: bool, wanted: bool) -> Iterator[Line]:
+    """`reach`: the minimum can no longer be reached; else a course without dates: it owes sessions, unless a decision
+    has asked the desk for them already, or the phase has been given and waits for a decision, unless a score has asked
+    for that already."""
     course, protocol = standing.course, standing.protocol
     initial = [session for session in standing.sessions if session.phase == PhaseChoice.INITIAL]
     if course.phase == PhaseChoice.INITIAL and initial and len(initial) < protocol.initial_min:
@@ -279,7 +281,8 @@ def _dates(standing: Standing, *, asked: bool) -> Iterator[Line]:
         decided=Phase(course.phase) == Phase.MAINTENANCE,
     )
     if owed is not None:
-        yield standing.line(TaskKind.NO_DATES)
+        if not wanted:
+            yield standing.line(TaskKind.NO_DATES)
     elif not asked:
         yield standing.line(TaskKind.PHASE_END, f"given-{len(standing.given)}")
 

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from clinic.local.demo.diary import Diary, grid
 from clinic.local.demo.house import House
 from clinic.local.demo.people import READY
 from clinic.models import Staff
 from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, confirming, deciding, moving, placing
 from scheduling.booking import Signature
 from scheduling.models import (
@@ -220,9 +220,13 @@ class Teller:
         self._time_passes(course, then)
         by = self._prescriber(last)
         reason = "PHQ-9 from 19 to 7 after six sessions; the patient wants to go on."
-        deciding.decide(
+        placed = deciding.decide(
             actor=by, course=course, decision="maintenance", reason=reason, interval_days=MAINTENANCE_STEP, now=then
-        )
+        ).placed
+        # The story has its own dates; those that the decision found are taken back as if nobody had heard of them.
+        Mail.objects.filter(Q(session__in=placed) | Q(session=None, state=MailState.DUE), course=course).delete()
+        Session.objects.filter(pk__in=[session.pk for session in placed]).delete()
+        Task.objects.filter(kind=TaskKind.NO_DATES, course=course).delete()
         course.refresh_from_db()
         booking.add_sessions(actor=self.house.desk, course=course, places=self.later, now=then)
 

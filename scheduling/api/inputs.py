@@ -215,3 +215,21 @@ class DecideIn(serializers.Serializer[Any]):
     override = OverrideIn(allow_null=True, default=None)
     dry_run = Flag(default=False)
     request_id = RequestId()
+
+
+class AcknowledgeIn(ConfirmIn):
+    """Somebody has dealt with a line; of an item 9 `note` says how."""
+
+    note = Text(lines=True, max_length=2000, allow_blank=True, required=False, default="")
+
+
+class AssignIn(ConfirmIn):
+    """Who deals with a line; null is nobody in particular."""
+
+    to = Reference(queryset=Staff.objects.filter(is_active=True), allow_null=True)
+
+
+class SnoozeIn(ConfirmIn):
+    """Until when a line is put off; null takes that back."""
+
+    until = Instant(allow_null=True)

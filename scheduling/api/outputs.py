@@ -14,7 +14,6 @@ from clinic.api import to_json
 from clinic.serializers import ErrorOut, FindingOut, RulesOut, SiteTime
 from patients import worklist
 from patients.models import Task, TaskKind
-from scheduling import board
 from scheduling.booking import Change
 from scheduling.fitting import Cascade
 from scheduling.models import Course, CourseEvent, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
@@ -107,7 +106,7 @@ class EventOut(serializers.Serializer[Any]):
 
 
 #: Times in what events store.
-_TIMES = ("starts_at", "expected_at")
+_TIMES = ("starts_at", "expected_at", "step_at")
 
 
 def _shown(details: Any, zone: tzinfo) -> Any:
@@ -260,7 +259,7 @@ class BoardPatientOut(serializers.Serializer[Any]):
 class DueOut(serializers.Serializer[Any]):
     """What is to be done next about a visit."""
 
-    what = serializers.ChoiceField(choices=["arrival", "dose", "dose-end", "discharge"])
+    what = serializers.ChoiceField(choices=["arrival", "dose", "vitals", "dose-end", "discharge"])
     at = serializers.DateTimeField()
     overdue = serializers.BooleanField()
 
@@ -276,7 +275,7 @@ class VisitOut(SessionOut):
         zone = session.site.zone
         return [
             {"what": due.what, "at": due.at.astimezone(zone).isoformat(), "overdue": due.overdue}
-            for due in board.due(session, self.context["now"])
+            for due in self.context["due"][session.pk]
         ]
 
 
@@ -337,6 +336,8 @@ class TaskOut(serializers.Serializer[Any]):
     course = serializers.IntegerField(source="course_id", allow_null=True)
     since = SiteTime()
     text = serializers.SerializerMethodField()
+    assigned_to = serializers.IntegerField(source="assigned_to_id", allow_null=True)
+    snoozed_until = SiteTime()
 
     @extend_schema_field(serializers.CharField())
     def get_text(self, task: Task) -> str:

@@ -7,7 +7,7 @@ from clinic import tokens
 from clinic.permissions import Verb, declare
 from patients.api import people as patients
 from patients.api import screening
-from scheduling.api import courses, planning, sessions, today
+from scheduling.api import courses, planning, scores, sessions, today, visits
 
 app_name = "api"
 
@@ -18,6 +18,9 @@ urlpatterns = [
     path("patients/<int:pk>/", patients.patient, name="patient"),
     path("patients/<int:pk>/screening/", screening.screening, name="screening"),
     path("patients/<int:pk>/eligibility/", screening.eligibility, name="eligibility"),
+    path("patients/<int:pk>/scores/", scores.scores, name="scores"),
+    path("scores/<int:pk>/see/", scores.see, name="score-see"),
+    path("scores/<int:pk>/void/", scores.void, name="score-void"),
     path("protocols/", planning.protocols, name="protocols"),
     path("protocols/<slug:code>/check/", planning.check, name="protocol-check"),
     path("courses/", courses.courses, name="courses"),
@@ -27,15 +30,34 @@ urlpatterns = [
     path("courses/<int:pk>/confirm/", courses.confirm, name="course-confirm"),
     path("courses/<int:pk>/cancel/", courses.cancel, name="course-cancel"),
     path("courses/<int:pk>/decide/", courses.decide, name="course-decide"),
+    path("courses/<int:pk>/progress/", scores.progress, name="course-progress"),
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/move/", sessions.move, name="session-move"),
     path("sessions/<int:pk>/cancel/", sessions.cancel, name="session-cancel"),
     path("sessions/<int:pk>/confirm/", sessions.confirm, name="session-confirm"),
     path("sessions/<int:pk>/no-show/", sessions.no_show, name="session-no-show"),
     path("sessions/<int:pk>/expect/", sessions.expect, name="session-expect"),
+    path("sessions/<int:pk>/visit/", visits.visit, name="visit"),
+    path("sessions/<int:pk>/check-in/", visits.check_in, name="visit-check-in"),
+    path("sessions/<int:pk>/review/", visits.review, name="visit-review"),
+    path("sessions/<int:pk>/start/", visits.start, name="visit-start"),
+    path("sessions/<int:pk>/finish/", visits.finish, name="visit-finish"),
+    path("sessions/<int:pk>/discharge/", visits.discharge, name="visit-discharge"),
+    path("sessions/<int:pk>/undo/", visits.undo, name="visit-undo"),
+    path("sessions/<int:pk>/not-dosed/", visits.not_dosed, name="visit-not-dosed"),
+    path("sessions/<int:pk>/leave-early/", visits.leave_early, name="visit-leave-early"),
+    path("sessions/<int:pk>/transfer/", visits.transfer, name="visit-transfer"),
+    path("sessions/<int:pk>/vitals/", visits.vitals, name="visit-vitals"),
+    path("sessions/<int:pk>/vitals/<int:round_>/void/", visits.void, name="visit-vitals-void"),
+    path("sessions/<int:pk>/vitals/<int:round_>/action/", visits.action, name="visit-vitals-action"),
+    path("sessions/<int:pk>/adverse-events/", visits.adverse_events, name="visit-adverse-events"),
+    path("sessions/<int:pk>/addenda/", visits.addenda, name="visit-addenda"),
+    path("sessions/<int:pk>/form/", visits.form, name="visit-form"),
     path("board/", today.board, name="board"),
     path("board/version/", today.board_version, name="board-version"),
     path("reminders/", today.reminders, name="reminders"),
     path("worklist/", today.worklist, name="worklist"),
     path("worklist/<int:pk>/acknowledge/", today.acknowledge, name="worklist-acknowledge"),
+    path("worklist/<int:pk>/assign/", today.assign, name="worklist-assign"),
+    path("worklist/<int:pk>/snooze/", today.snooze, name="worklist-snooze"),
 ]

@@ -17,7 +17,7 @@ from django.urls import resolve
 from clinic.models import OpeningHours, Shift
 from clinic.permissions import access_of
 from patients import worklist
-from patients.models import Patient, Task, TaskKind
+from patients.models import Patient, Score, Task, TaskKind
 from scheduling.api import urls
 from scheduling.models import Course, Session
 from tests.api import Answer, Api, course_body, rows, screening_body, shown, signed_in
@@ -94,6 +94,12 @@ BAD |= {
     "list": [5, True, "x", [5], [None], [[]], {"name": 5}, [{}] * 10_000, DEEP],
     "later": BAD["time"][1:],  # null takes back what was said
     "asked": BAD["id"][1:],  # null is anybody
+    "snooze": [one for one in BAD["time"][1:] if one != "2031-02-03T09:00:00-05:00"] + ["2027-06-01T09:00:00-04:00"],
+    "past": ["2027-01-31", "2027-01-31T09:00:00", "2027-01-31T09:00:00-08:00", shown(TUESDAY), "1979-01-31T09:00:00Z"]
+    + ["2027-02-01T07:00:01-05:00", "0001-01-01T00:00:00+14:00", 5, True, [], {}, "", "soon", NUL, HALF, LONG],
+    "items": [5, True, "x", {}, [], [1] * 8, [1] * 10, [[1]] * 9, ["1"] * 9, [1.5] * 9, [None] * 9, [1] * 10_000, DEEP],
+    "item": [None, "1", 1.5, True, [], {}, -1, 4, 2, HUGE],
+    "total": ["9", 1.5, True, [], {}, -1, 8, 61, HUGE],
     "note": [None, 5, True, [], {}, DEEP, NUL, HALF, LONG],  # it may be empty
     "also": [None, 5, True, "x", {}, [None], [5], [[]], [{}], [{"session": 1}], [{"starts_at": None}]],
 }
@@ -152,6 +158,11 @@ CASES = [
     "session-no-show",
     "session-expect",
     "acknowledge",
+    "assign",
+    "snooze",
+    "scores",
+    "score-see",
+    "score-void",
 ]
 
 
@@ -161,6 +172,11 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
     course = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=1))).body
     held = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=2), hold=True)).body
     worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
+    line = Task.objects.get().pk
+    other = PatientFactory.create()
+    seen = Score.objects.create(
+        patient=other, instrument="phq9", items=[1] * 9, total=9, item_9=1, taken_at=NOW, at=NOW
+    ).pk
     session, second = (row["id"] for row in course["sessions"][:2])
     late = missing(clinic).pk
     person = {
@@ -332,7 +348,26 @@ def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         "session-expect": Case(
             f"sessions/{late}/expect/", {"at": shown(MONDAY, "07:30"), **request}, {("at",): "later", **common}
         ),
-        "acknowledge": Case(f"worklist/{Task.objects.get().pk}/acknowledge/", request, common),
+        "acknowledge": Case(f"worklist/{line}/acknowledge/", {"note": "", **request}, {("note",): "note", **common}),
+        "assign": Case(f"worklist/{line}/assign/", {"to": clinic.desk.pk, **request}, {("to",): "asked", **common}),
+        "snooze": Case(
+            f"worklist/{line}/snooze/", {"until": shown(TUESDAY), **request}, {("until",): "snooze", **common}
+        ),
+        "scores": Case(
+            f"patients/{patient.pk}/scores/",
+            {"instrument": "phq9", "items": [1] * 9, "total": 9, "taken_at": None, "session": None, **request},
+            {
+                ("instrument",): "decision",
+                ("items",): "items",
+                ("items", 4): "item",
+                ("total",): "total",
+                ("taken_at",): "past",
+                ("session",): "asked",
+                **common,
+            },
+        ),
+        "score-see": Case(f"scores/{seen}/see/", {"note": "", **request}, {("note",): "note", **common}),
+        "score-void": Case(f"scores/{seen}/void/", request, common),
     }
 
 
@@ -350,8 +385,8 @@ def missing(clinic: Clinic) -> Session:
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of the tables that the interface writes."""
     names = (
-        "patients.Patient patients.Screening patients.Task scheduling.Course scheduling.Session scheduling.Override scheduling.Day "
-        "scheduling.CourseEvent scheduling.Request scheduling.Mail"
+        "patients.Patient patients.Screening patients.Score patients.Task scheduling.Course scheduling.Session "
+        "scheduling.Override scheduling.Day scheduling.CourseEvent scheduling.Request scheduling.Mail"
     )
     return {name: list(apps.get_model(name).objects.order_by("pk").values()) for name in names.split()}
 
@@ -448,7 +483,7 @@ def test_every_endpoint_that_takes_a_body_is_tried(cases: dict[str, Case]) -> No
 
 @pytest.mark.parametrize(
     "path",
-    ["patients/{}/", "courses/{}/", "sessions/{}/"],
+    ["patients/{}/", "patients/{}/scores/", "courses/{}/", "courses/{}/progress/", "sessions/{}/"],
 )
 @pytest.mark.parametrize("number", ["0", "999999999", str(2**63), str(HUGE), "9" * 5000])
 def test_a_number_that_nothing_has_is_not_found(path: str, number: str, desk: Api) -> None:
@@ -481,6 +516,11 @@ def test_a_number_that_nothing_has_is_not_found(path: str, number: str, desk: Ap
         ("reminders/?session=x", {400}),
         (f"reminders/?course={HUGE}", {400}),
         ("reminders/?state=lost", {400}),
+        ("worklist/?kind=item-9", {200}),
+        ("worklist/?kind=%00", {400}),
+        ("worklist/?patient=x", {400}),
+        (f"worklist/?course={HUGE}", {400}),
+        ("worklist/?assigned_to=-1", {400}),
         ("board/?date=", {200}),
         ("board/?date=today", {400}),
         ("board/?date=2027-02-30", {400}),

@@ -172,6 +172,8 @@ def test_the_worklist_names_what_waits_oldest_first(desk: Api, clinic: Clinic, p
             "course": None,
             "since": shown(MONDAY, "06:00"),
             "text": "There is no mail address: tell the patient the dates by phone.",
+            "assigned_to": None,
+            "snoozed_until": None,
         },
         {
             "id": second.pk,
@@ -180,6 +182,8 @@ def test_the_worklist_names_what_waits_oldest_first(desk: Api, clinic: Clinic, p
             "course": course.pk,
             "since": shown(MONDAY, "07:00"),
             "text": "The times are held; a prescriber is asked to sign: gap-min.",
+            "assigned_to": None,
+            "snoozed_until": None,
         },
     ]
 

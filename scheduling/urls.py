@@ -31,6 +31,8 @@ urlpatterns = [
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/version/", worklist.version, name="worklist-version"),
     path("worklist/<int:task_id>/acknowledge/", worklist.acknowledge, name="acknowledge"),
+    path("worklist/<int:task_id>/assign/", worklist.assign, name="assign"),
+    path("worklist/<int:task_id>/snooze/", worklist.snooze, name="snooze"),
 ]
 
 if settings.MAIL_SINK is not None:

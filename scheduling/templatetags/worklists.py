@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
-from django.urls import reverse
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
@@ -16,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from clinic.templatetags.icons import icon
 from patients import worklist
 from patients.models import Task, TaskKind
-from scheduling import wording
+from scheduling import lines, wording
 
 register = template.Library()
 
@@ -26,28 +28,73 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     TaskKind.FAILED_MAIL: ("mail-x", "red"),
     TaskKind.OVERRIDE_ASKED: ("signature", "plum"),
     TaskKind.NEEDS_TIME: ("arrows-exchange", "amber"),
+    TaskKind.NO_DATES: ("calendar-off", ""),
+    TaskKind.ITEM_9: ("alert-circle", "red"),
+    TaskKind.ALERT: ("heart-rate-monitor", "red"),
+    TaskKind.WORSE: ("trending-up", "red"),
+    TaskKind.RELAPSE: ("trending-up", "amber"),
+    TaskKind.NO_BENEFIT: ("minus", "amber"),
+    TaskKind.PHASE_END: ("flag-check", ""),
+    TaskKind.REVIEW: ("eye", "amber"),
+    TaskKind.SCORE_OVERDUE: ("clipboard-off", ""),
+    TaskKind.MONTH_EMPTY: ("calendar-x", ""),
+    TaskKind.REACH: ("flag", "amber"),
+    TaskKind.OPEN_RECORD: ("file-alert", ""),
+    TaskKind.OPEN_FORM: ("file-text", ""),
 }
 
-#: Urgency, from the worst -> icon, colour, word and the class of the line's edge.
+#: Urgency, from the worst -> colour, word and the class of the line's edge.
 URGENCIES = (
-    ("alert-triangle", "red solid", gettext_lazy("Now"), "block"),
-    ("clock-exclamation", "amber", gettext_lazy("Today"), "warn"),
-    ("calendar", "", gettext_lazy("This week"), ""),
-    ("hourglass", "", gettext_lazy("Later"), ""),
+    ("red solid", gettext_lazy("Now"), "block"),
+    ("amber", gettext_lazy("Today"), "warn"),
+    ("", gettext_lazy("This week"), ""),
+)
+
+#: What its texts say of single answers is for those who treat.
+ANSWERS_IN_TEXT = frozenset({TaskKind.ITEM_9, TaskKind.WORSE})
+
+
+#: Kind, whose page it is done on, that page, and what doing it is called; of two the first that the line knows of.
+ACTS = (
+    (TaskKind.NO_ADDRESS, "patient", "patient-edit", gettext_lazy("Add an address")),
+    (TaskKind.FAILED_MAIL, "patient", "patient", gettext_lazy("See the mails")),
+    (TaskKind.OVERRIDE_ASKED, "course", "course", gettext_lazy("Review")),
+    (TaskKind.NEEDS_TIME, "visit", "session-move", gettext_lazy("Find a time")),
+    (TaskKind.NO_DATES, "course", "course-add", gettext_lazy("Find dates")),
+    (TaskKind.ITEM_9, "course", "course", gettext_lazy("Review")),
+    (TaskKind.ALERT, "visit", "visit", gettext_lazy("Open visit")),
+    (TaskKind.WORSE, "course", "course", gettext_lazy("Review")),
+    (TaskKind.RELAPSE, "course", "course", gettext_lazy("Choose")),
+    (TaskKind.NO_BENEFIT, "course", "course", gettext_lazy("Review")),
+    (TaskKind.PHASE_END, "course", "course", gettext_lazy("Decide")),
+    (TaskKind.REVIEW, "visit", "visit", gettext_lazy("Open visit")),
+    (TaskKind.REVIEW, "patient", "screening", gettext_lazy("Review")),
+    (TaskKind.SCORE_OVERDUE, "patient", "score-new", gettext_lazy("Enter score")),
+    (TaskKind.MONTH_EMPTY, "course", "course-add", gettext_lazy("Plan")),
+    (TaskKind.REACH, "course", "course", gettext_lazy("Move, extend")),
+    (TaskKind.OPEN_RECORD, "visit", "visit", gettext_lazy("Finish")),
+    (TaskKind.OPEN_FORM, "visit", "visit", gettext_lazy("Send form")),
 )
 
 
 @register.inclusion_tag("parts/state.html")
 def urgency_tag(task: Task, urgency: int) -> dict[str, Any]:
-    """How urgent a line is: icon, word, colour. A visit that needs a time is amber at its worst, as on the board."""
-    mark, tone, word, _edge = URGENCIES[urgency]
-    return {"icon": mark, "tone": "amber" if _milder(task, urgency) else tone, "label": word}
+    """How urgent a line is: the icon of its kind, word, colour. A visit that needs a time is amber at its worst, as on
+    the board, and who is worse is red on the same day."""
+    tone, word, _edge = URGENCIES[urgency]
+    if _milder(task, urgency):
+        tone = "amber"
+    elif task.kind == TaskKind.WORSE:
+        tone = "red"
+    return {"icon": LOOKS[task.kind][0], "tone": tone, "label": word}
 
 
 @register.simple_tag
 def urgency_edge(task: Task, urgency: int) -> str:
     """The class of the line's edge."""
-    return "warn" if _milder(task, urgency) else URGENCIES[urgency][3]
+    if task.kind == TaskKind.WORSE:
+        return "block"
+    return "warn" if _milder(task, urgency) else URGENCIES[urgency][2]
 
 
 def _milder(task: Task, urgency: int) -> bool:
@@ -67,8 +114,10 @@ def task_tone(task: Task) -> str:
 
 
 @register.filter
-def task_text(task: Task) -> str:
-    """What has to be done, rules in words."""
+def task_text(task: Task, sees_answers: bool = True) -> str:
+    """What has to be done, rules in words, answers to single items only for those who see them."""
+    if task.kind in ANSWERS_IN_TEXT and not sees_answers:
+        return str(worklist.TEXTS[TaskKind(task.kind)])
     rules = task.details.get("rules")
     if not rules:
         return worklist.text_of(task)
@@ -78,20 +127,51 @@ def task_text(task: Task) -> str:
 
 @register.filter
 def can_be_ticked(task: Task) -> bool:
-    """Whether "Done" takes it off; the others go with the act they ask for."""
-    return task.kind not in worklist.CLOSED_BY_ACT
+    """Whether "Done" takes it off; the others go with the act they ask for, or by a clinician who has looked."""
+    return task.kind not in worklist.CLOSED_BY_ACT and task.kind not in worklist.CLINICAL
 
 
 @register.simple_tag
-def task_act(task: Task) -> SafeString:
-    """The link to where it is done."""
-    match task.kind:
-        case TaskKind.NO_ADDRESS:
-            target, word = reverse("patient-edit", args=[task.patient_id]) + "?add=email", _("Add an address")
-        case TaskKind.OVERRIDE_ASKED if task.course_id:
-            target, word = reverse("course", args=[task.course_id]), _("Review")
-        case TaskKind.NEEDS_TIME if task.key.isdecimal():
-            target, word = reverse("session-move", args=[int(task.key)]), _("Find a time")
-        case _:
-            target, word = reverse("patient", args=[task.patient_id]), _("See the mails")
-    return format_html('<a class="button small" href="{}" data-act>{}</a>', target, word)
+def task_act(task: Task, size: str = "small", key: str = "") -> SafeString:
+    """The link to where it is done; `key` presses it."""
+    target, word = _act(task)
+    name = task.patient
+    if not key:
+        return format_html(
+            '<a class="button {}" href="{}">{}<span class="hidden">: {}</span></a>', size, target, word, name
+        )
+    return format_html(
+        '<a class="button {}" href="{}" data-key="{}" data-key-label="{}">{} <kbd>{}</kbd></a>',
+        size,
+        target,
+        key,
+        _("Do what the line asks"),
+        word,
+        key,
+    )
+
+
+def _act(task: Task) -> tuple[str, object]:
+    """Where it is done, and how that is called; the patient's page for a line that lacks what its page needs."""
+    known = {"patient": task.patient_id, "course": task.course_id, "visit": lines.visit_of(task)}
+    for kind, about, name, word in ACTS:
+        if kind == task.kind and known[about]:
+            more = "?add=email" if kind == TaskKind.NO_ADDRESS else ""
+            return _page(name, known[about], task) + more, word
+    return reverse("patient", args=[task.patient_id]), _("Open patient")
+
+
+def _page(name: str, pk: int | None, task: Task) -> str:
+    """A page that treats the line; the patient's where there is no such page."""
+    try:
+        return reverse(name, args=[pk])
+    except NoReverseMatch:
+        return reverse("patient", args=[task.patient_id])
+
+
+@register.simple_tag
+def address(request: HttpRequest, **changes: object) -> str:
+    """The address of this page with other parameters: "?show=desk&line=7"; an empty one goes."""
+    asked: dict[str, object] = {name: request.GET.get(name) for name in ("show", "page", "line")}
+    kept = {name: value for name, value in (asked | changes).items() if value not in ("", None)}
+    return f"?{urlencode(kept)}" if kept else request.path

@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
-from clinic import permissions
+from clinic import clock, permissions
 from clinic.http import site_of, sites_of
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
-from patients.models import Task
+from scheduling import lines
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may": {verb.value.replace("-", "_"): permissions.allowed(staff, verb) for verb in Verb},
         "site": SimpleLazyObject(site),
         "sites": SimpleLazyObject(lambda: sites_of(request)),
-        "open_tasks": SimpleLazyObject(lambda: Task.objects.filter(done_at=None).count()),
+        "open_tasks": SimpleLazyObject(lambda: lines.waiting(clock.now()).count()),
         "mailbox": _mailbox(),
     }
 

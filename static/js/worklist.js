@@ -1,28 +1,52 @@
-// Arrows walk the lines, "a" does what the line asks, Enter opens the patient whose link has the focus.
+// Arrows walk the lines and the panel follows, Enter goes into it; "a", "g" and "s" act on the line that it shows.
 
 function lines() {
   return [...document.querySelectorAll("table.worklist tbody tr")];
 }
 
-// The line with the focus, otherwise the first: its act is what "a" presses.
+function picks() {
+  return [...document.querySelectorAll("table.worklist [data-open]")];
+}
+
+// The line of the panel is the chosen one. While another is on its way no key may act on the one before.
 function mark() {
-  const all = lines();
-  const current = all.find((line) => line.contains(document.activeElement)) ?? all[0];
-  for (const line of all) {
-    const act = line.querySelector("[data-act]");
-    if (line === current) act.dataset.key = "a";
-    else delete act.dataset.key;
+  const shown = document.getElementById("chosen")?.dataset.line;
+  for (const line of lines()) {
+    const pick = line.querySelector("[data-open]");
+    if (line.id === shown) pick.setAttribute("aria-current", "true");
+    else pick.removeAttribute("aria-current");
   }
 }
 
 document.addEventListener("click", (event) => {
   const step = event.target.closest("[data-step]");
   if (!step) return;
-  const all = lines();
-  const place = all.findIndex((line) => line.contains(document.activeElement));
-  const next = place < 0 ? 0 : Math.min(Math.max(place + Number(step.dataset.step), 0), all.length - 1);
-  all[next]?.querySelector("[data-open]").focus();
+  const all = picks();
+  const from = all.findIndex((pick) => pick === document.activeElement);
+  const at = from < 0 ? all.findIndex((pick) => pick.ariaCurrent === "true") : from;
+  const next = all[Math.min(Math.max(at + Number(step.dataset.step), 0), all.length - 1)];
+  if (!next) return;
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+  if (next.ariaCurrent === "true" || !window.htmx) return;
+  document.getElementById("chosen").inert = true;
+  window.htmx.trigger(next, "choose");
 });
-document.addEventListener("focusin", mark);
+
+let opened = false; // by a click or Enter: the focus goes where the line is told
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.target.id === "chosen") opened = detail.requestConfig.triggeringEvent?.type === "click";
+});
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id !== "chosen") return;
+  mark();
+  document.querySelector(".work")?.classList.add("asked");
+  if (opened) document.querySelector("#chosen header")?.focus();
+});
+document.addEventListener("htmx:sendError", () => document.getElementById("chosen")?.removeAttribute("inert"));
 document.addEventListener("live:changed", mark);
-mark();
+
+// What a press of its key opens is filled in at once.
+document.addEventListener("toggle", (event) => {
+  if (event.target.open && event.target.closest("#chosen")) event.target.querySelector("form :is(textarea, select, button)").focus();
+}, true);

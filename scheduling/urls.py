@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import path, register_converter
 
 from clinic.converters import DateConverter
-from scheduling.views import board, calendar, courses, new_course, sessions, sink, worklist
+from scheduling.views import board, calendar, courses, new_course, response, sessions, sink, visit, worklist
 
 register_converter(DateConverter, "date")
 
@@ -21,13 +21,19 @@ urlpatterns = [
     path("courses/<int:course_id>/add/", new_course.add_sessions, name="course-add"),
     path("courses/<int:course_id>/confirm/", courses.confirm, name="course-confirm"),
     path("courses/<int:course_id>/cancel/", courses.cancel, name="course-cancel"),
-    path("courses/<int:course_id>/decide/", courses.decide, name="course-decide"),
+    path("courses/<int:course_id>/decide/", response.decide, name="course-decide"),
     path("courses/<int:course_id>/dates/", courses.dates, name="course-dates"),
     path("sessions/<int:session_id>/move/", sessions.move, name="session-move"),
     path("sessions/<int:session_id>/cancel/", sessions.cancel, name="session-cancel"),
     path("sessions/<int:session_id>/confirm/", sessions.confirm, name="session-confirm"),
     path("sessions/<int:session_id>/no-show/", sessions.no_show, name="session-no-show"),
     path("sessions/<int:session_id>/expect/", sessions.expect, name="session-expect"),
+    path("sessions/<int:session_id>/visit/", visit.visit, name="visit"),
+    path("sessions/<int:session_id>/visit/review/", visit.review, name="visit-review"),
+    path("sessions/<int:session_id>/visit/seen/", visit.seen, name="visit-seen"),
+    path("sessions/<int:session_id>/visit/said/", visit.said, name="visit-said"),
+    path("sessions/<int:session_id>/visit/rounds/<int:round_id>/void/", visit.void, name="visit-void"),
+    path("sessions/<int:session_id>/visit/<slug:name>/", visit.act, name="visit-act"),
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/version/", worklist.version, name="worklist-version"),
     path("worklist/<int:task_id>/acknowledge/", worklist.acknowledge, name="acknowledge"),

@@ -60,8 +60,9 @@ def build(clients: int, each: int, rounds: int) -> Stage:
     from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
     from clinic.models import Chair, OpeningHours, Role, Shift, Site, Staff
-    from patients.models import Patient
+    from patients.models import Patient, Screening
     from scheduling.models import ProtocolVersion
+    from tests.screenings import WELL
 
     with connection.cursor() as cursor:
         for table, start in RANGES.items():
@@ -106,6 +107,11 @@ def build(clients: int, each: int, rounds: int) -> Stage:
             created_at=NOW,
         )
         for number in range(count)
+    )
+    answers = WELL.to_data()
+    Screening.objects.bulk_create(
+        Screening(patient=patient, version=1, answers=answers, decision="accepted", by=doctors[0], at=NOW)
+        for patient in patients
     )
     jobs = []
     for number, patient in enumerate(patients):

@@ -75,10 +75,12 @@ def clinic(*, chairs: int, weeks: int, full: float, name: str) -> Bench:
 
 
 def patients(count: int, name: str) -> list[int]:
-    """Patients without a course."""
-    from patients.models import Patient
+    """Patients without a course, screened and accepted."""
+    from clinic.models import Staff
+    from patients.models import Patient, Screening
+    from tests.screenings import WELL
 
-    return [
+    found = [
         patient.pk
         for patient in Patient.objects.bulk_create(
             (
@@ -94,6 +96,16 @@ def patients(count: int, name: str) -> list[int]:
             batch_size=2000,
         )
     ]
+    by = Staff.objects.filter(is_prescriber=True).earliest("pk").pk
+    answers = WELL.to_data()
+    Screening.objects.bulk_create(
+        (
+            Screening(patient_id=pk, version=1, answers=answers, decision="accepted", by_id=by, at=datetime.now(UTC))
+            for pk in found
+        ),
+        batch_size=2000,
+    )
+    return found
 
 
 def _fill(bench: Bench, days: list[date], full: float, name: str) -> None:

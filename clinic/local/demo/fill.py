@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
-from clinic.local.demo import courses, house, people
+from clinic.local.demo import charts, courses, house, people, scores, screenings
 from clinic.models import Site, Staff
 from patients import registering
 from patients.models import Patient
@@ -39,7 +39,10 @@ def fill(*, now: datetime) -> bool:
             )
             for number, person in enumerate(persons)
         ]
-        courses.write(place, patients, now)
+        screenings.write(place, patients, len(courses.COURSES))
+        treated = courses.write(place, patients, now)
+        charts.write_past(place, now)
+        scores.write(treated, now)
     return True
 
 

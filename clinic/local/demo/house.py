@@ -83,6 +83,7 @@ def build(now: datetime) -> House:
         address="27 Willow Street, Springfield",
         phone="(555) 010-0100",
         time_zone=zone.key,
+        rems_certified=True,
     )
     staff = _hire(site)
     house = House(

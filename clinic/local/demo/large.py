@@ -7,6 +7,7 @@ rule of the standard protocol is broken. Four chairs share a prescriber. The tri
 
 from __future__ import annotations
 
+import json
 import math
 import time as stopwatch
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from clinic.models import Chair, OpeningHours, Role, Site, Staff
+from patients.answers import Answers, DrugClass, Outcome, Severity, SignOff, Therapy, TherapyKind, Trial
+from patients.eligibility import QUESTIONS
 from scheduling.models import ProtocolVersion
 from scheduling.protocols.library import STANDARD
 
@@ -74,11 +77,12 @@ def load(
             "protocol": ProtocolVersion.objects.get(code=STANDARD.code, version=STANDARD.version).pk,
             "days": max(blocks * BLOCK_WEEKS * 7, (today - first).days + SHIFT_WEEKS * 7),
             "group": CHAIRS_A_PRESCRIBER,
+            "answers": json.dumps(_accepted(first).to_data()),
         }
         with connection.cursor() as cursor:
             # Unset, this makes every call of a trigger begin and abort a subtransaction: ten times as slow in the end.
             cursor.execute("SELECT set_config('pgtrigger.ignore', '{}', true)")
-            for statement in (_DAYS, _SHIFTS, _PATIENTS, _PATIENT_IDS, _COURSE_IDS, _COURSES, _EVENTS):
+            for statement in (_DAYS, _SHIFTS, _PATIENTS, _PATIENT_IDS, _SCREENINGS, _COURSE_IDS, _COURSES, _EVENTS):
                 cursor.execute(statement, values)
             cursor.execute("ANALYZE scheduling_day, clinic_shift, scheduling_course")
             sessions = _write_sessions(cursor, values, blocks)
@@ -90,10 +94,35 @@ def load(
     return Large(site, patients, blocks * each, sessions, mails, stopwatch.perf_counter() - begun)
 
 
+def _accepted(day: date) -> Answers:
+    """What everybody was asked on the first day: nothing speaks against anybody."""
+    heard = SignOff("Dr. Paula Renner", day, "A good candidate.")
+    return Answers(
+        trials=(
+            Trial("sertraline", DrugClass.SSRI, "150 mg", 10, adequate=True, outcome=Outcome.FAILED),
+            Trial("duloxetine", DrugClass.SNRI, "60 mg", 8, adequate=True, outcome=Outcome.FAILED),
+        ),
+        therapies=(Therapy(TherapyKind.ONE_TO_ONE),),
+        doctor=heard,
+        therapist=heard,
+        psychologist=heard,
+        treatment_consent=day,
+        off_label_consent=day,
+        rems_enrolled=day,
+        severity=Severity.SEVERE,
+        medicines=("Bupropion 300 mg",),
+        **dict.fromkeys(QUESTIONS, False),  # type: ignore[arg-type]  # the questions are those fields that take an answer
+    )
+
+
 def _build(chairs: int) -> Site:
     number = Site.objects.count() + 1
     site = Site.objects.create(
-        name=f"Large clinic {number}", neutral_name=f"Practice {number}", phone="(555) 010-0199", time_zone=ZONE.key
+        name=f"Large clinic {number}",
+        neutral_name=f"Practice {number}",
+        phone="(555) 010-0199",
+        time_zone=ZONE.key,
+        rems_certified=True,
     )
     Chair.objects.bulk_create(Chair(site=site, name=f"Chair {place}", position=place) for place in range(1, chairs + 1))
     OpeningHours.objects.bulk_create(
@@ -164,6 +193,16 @@ _PATIENT_IDS = """
 CREATE TEMPORARY TABLE large_patient AS
 SELECT row_number() OVER (ORDER BY record_number) - 1 AS number, id, email <> '' AS mail
 FROM patients_patient WHERE record_number LIKE 'L' || %(site)s || '-%%'
+"""
+
+_SCREENINGS = """
+INSERT INTO patients_screening (patient_id, version, answers, decision, by_id, at)
+SELECT patient.id, 1, %(answers)s::jsonb, 'accepted',
+       (SELECT min(staff.id) FROM clinic_staff_sites AS works
+        JOIN clinic_staff AS staff ON staff.id = works.staff_id AND staff.is_prescriber
+        WHERE works.site_id = %(site)s),
+       %(first)s::timestamptz
+FROM large_patient AS patient
 """
 
 # One row for each course: the block, the chair, the time of day and the pair of weekdays by a draw without replacement.

@@ -305,13 +305,6 @@ class ExpectForm(forms.Form):
         return next((instant for instant in instants if instant > self.session.starts_at), instants[0])
 
 
-class MaintenanceForm(ReasonForm):
-    """A clinician's decision to begin maintenance. `pass_over` is asked once it is known to break a rule."""
-
-    interval_days = forms.IntegerField(label=gettext_lazy("Days between visits"), min_value=1, max_value=90)
-    pass_over = forms.BooleanField(label=gettext_lazy("I pass over this for the same reason"), required=False)
-
-
 AwayForms = cast(
     "type[AwayFormSet]",
     forms.formset_factory(AwayForm, formset=AwayFormSet, extra=1, max_num=MOST_AWAY, validate_max=True),

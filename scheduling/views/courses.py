@@ -15,23 +15,26 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
-from clinic.errors import DomainError, RulesBroken, Stale
-from clinic.findings import Finding, Level
+from clinic.errors import DomainError, Stale
+from clinic.findings import Level
 from clinic.forms import add_error
 from clinic.http import actor, page
-from clinic.permissions import Verb, allowed
-from scheduling import cancelling, confirming, deciding, history, openings, queries, visits, wording
-from scheduling.booking import Signature
-from scheduling.forms import GiveUpForm, MaintenanceForm, SignForm
+from clinic.permissions import Verb, allowed, kind_of
+from scheduling import cancelling, confirming, history, openings, queries, visits, wording
+from scheduling.forms import GiveUpForm, SignForm
 from scheduling.models import OPEN, Course, CourseState
-from scheduling.protocols.progress import default_interval
-from scheduling.views import hints, steps
+from scheduling.views import hints, response, steps
 from scheduling.views.signing import request_id_of, sign
 
 
 @page(GET=Verb.SEE)
 def course(request: HttpRequest, course_id: int) -> HttpResponse:
-    """Everything about one course."""
+    """A course as its reader needs it: how the patient responds for who treats, visits and mails for the desk; each
+    finds the other page by `?view=`."""
+    if response.wanted(request):
+        shown = response.course(request, course_id)
+        if shown is not None:
+            return shown
     return _page(request, course_id)
 
 
@@ -90,40 +93,6 @@ def _ended(request: HttpRequest, found: Course, refusal: str = "") -> HttpRespon
         "refusal": refusal,
     }
     return render(request, "courses/gone.html", context, status=409 if refusal else 200)
-
-
-@page(GET=Verb.DECIDE, POST=Verb.DECIDE)
-def decide(request: HttpRequest, course_id: int) -> HttpResponse:
-    """Begin maintenance, or change its interval, for a reason."""
-    found = get_object_or_404(Course.objects.select_related("site", "protocol", "patient"), pk=course_id)
-    interval = found.interval_days or default_interval(found.protocol.protocol)
-    form = MaintenanceForm(request.POST or None, initial={"request_id": uuid4(), "interval_days": interval})
-    findings: tuple[Finding, ...] = ()
-    if form.is_valid():
-        data = form.cleaned_data
-        rules = frozenset(request.POST.getlist("rule"))
-        try:
-            deciding.decide(
-                actor=actor(request),
-                course=found,
-                decision=deciding.MAINTENANCE,
-                reason=data["reason"],
-                interval_days=data["interval_days"],
-                override=Signature(actor(request), rules, data["reason"]) if data["pass_over"] else None,
-                request_id=data["request_id"],
-                now=clock.now(),
-            )
-        except RulesBroken as error:
-            findings = error.findings
-        except DomainError as error:
-            add_error(form, error)
-        else:
-            messages.success(request, _("Maintenance is decided. Its visits can be added now."))
-            return redirect("course", found.pk)
-    going = [row for row in found.sessions.with_site().in_order() if row.state in OPEN and row.phase != "maintenance"]
-    context = {"course": found, "patient": found.patient, "site": found.site, "form": form, "going": going}
-    context |= {"findings": findings, "needed": [found.rule for found in findings if found.level == Level.OVERRIDE]}
-    return _form(request, "courses/decide.html", context, bound=form.is_bound)
 
 
 def _form(request: HttpRequest, template: str, context: dict[str, Any], *, bound: bool) -> HttpResponse:
@@ -208,6 +177,7 @@ def _page(
             "sign": context.get("sign_form") or SignForm(site=found.site, actor=staff, prefix="sign"),
             "refusal": refusal,
             "request_id": uuid4(),
+            "clinical": kind_of(staff) in response.CLINICAL,
             "now": now,
         },
         status=status,

@@ -79,7 +79,7 @@ def test_it_says_what_the_rules_find_and_who_passed_over_what(
 ) -> None:
     signature = Signature(clinic.prescriber, frozenset({"gap-min"}), "Travels")
     course = book(clinic, patient, days=(0, 1, 7, 10), override=signature)
-    answer = prescriber.get(f"/courses/{course.pk}/")
+    answer = prescriber.get(f"/courses/{course.pk}/?view=desk")
 
     assert [found.text for found in panel(answer, "visits").all(".finding")] == [
         (
@@ -217,7 +217,9 @@ def test_acts_are_shown_to_those_who_may(clinic: Clinic, course: Course) -> None
     acts = {
         staff.pk: [
             element.text
-            for element in panel(signed_in(staff).get(f"/courses/{course.pk}/"), "acts").all("footer")[0].all("a")
+            for element in panel(signed_in(staff).get(f"/courses/{course.pk}/?view=desk"), "acts")
+            .all("footer")[0]
+            .all("a")
         ]
         for staff in clinic.staff
     }
@@ -226,11 +228,11 @@ def test_acts_are_shown_to_those_who_may(clinic: Clinic, course: Course) -> None
     assert acts == {
         clinic.desk.pk: desk,
         clinic.clinician.pk: desk,
-        clinic.prescriber.pk: ["List of dates", "Add visits", "Decide maintenance", "Cancel course…"],
+        clinic.prescriber.pk: ["List of dates", "Add visits", "Decide", "Cancel course…"],
         clinic.nurse.pk: ["List of dates"],
         clinic.manager.pk: desk,
     }
-    assert steps(signed_in(clinic.nurse).get(f"/courses/{course.pk}/")) == [[]] * 6
+    assert steps(signed_in(clinic.nurse).get(f"/courses/{course.pk}/?view=desk")) == [[]] * 6
 
 
 def test_what_is_not_shown_is_refused_too(clinic: Clinic, course: Course) -> None:
@@ -287,7 +289,9 @@ def test_a_visit_that_fell_out_leads_to_one_in_its_place(desk: Client, clinic: C
 
 def test_a_minimum_out_of_reach_is_said_with_the_choices(prescriber: Client, clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient, days=(0, 21))
-    found = next(line for line in hints(prescriber.get(f"/courses/{course.pk}/")) if "cannot be reached" in line)
+    found = next(
+        line for line in hints(prescriber.get(f"/courses/{course.pk}/?view=desk")) if "cannot be reached" in line
+    )
 
     assert found == (
         "With a session on day 21, 4 sessions cannot be reached by day 21. Move a session, extend by override, close "
@@ -334,7 +338,7 @@ def test_a_course_whose_visits_are_over_waits_for_a_decision(desk: Client, presc
     text = "All planned visits are over: a prescriber decides how it goes on."
 
     assert hints(desk.get(f"/courses/{course.pk}/")) == [text]
-    assert hints(prescriber.get(f"/courses/{course.pk}/")) == [f"{text} Decide"]
+    assert hints(prescriber.get(f"/courses/{course.pk}/?view=desk")) == [f"{text} Decide"]
 
 
 def test_news_that_did_not_arrive_is_told_by_phone(desk: Client, course: Course) -> None:
@@ -490,34 +494,6 @@ def test_a_course_is_cancelled_once(desk: Client, clinic: Clinic, course: Course
     assert (late.status_code, told(late, "h2")) == (200, ["This course has ended."])
     assert [told(answer, "p")[-1] for answer in (stale, late)] == [told_why] * 2
     assert page(late).all("textarea") == page(late).all("[name=reason]") == []
-
-
-# Deciding
-
-
-def test_a_prescriber_decides_maintenance_for_a_reason(prescriber: Client, clinic: Clinic, course: Course) -> None:
-    path = f"/courses/{course.pk}/decide/"
-    asked = prescriber.get(path)
-    refused = prescriber.post(path, form_data(asked) | {"reason": "better"})
-    answer = prescriber.post(path, form_data(refused) | {"reason": "better", "pass_over": "on"})
-    course.refresh_from_db()
-
-    assert form_data(asked)["interval_days"] == ["21"]
-    assert refused.status_code == 422
-    assert "OVERRIDE · only 0 sessions" in told(refused, ".notice")[0]
-    assert (answer.status_code, course.phase, course.interval_days) == (302, PhaseChoice.MAINTENANCE, 21)
-    assert [override.reason for override in Override.objects.all()] == ["better"]
-
-
-@pytest.mark.parametrize("wrong", [{"interval_days": "0"}, {"interval_days": "91"}, {"reason": ""}])
-def test_a_decision_that_cannot_be_meant_is_said_at_the_field(
-    prescriber: Client, course: Course, wrong: dict[str, str]
-) -> None:
-    path = f"/courses/{course.pk}/decide/"
-    answer = prescriber.post(path, form_data(prescriber.get(path)) | {"reason": "better"} | wrong)
-
-    assert answer.status_code == 422
-    assert len(told(answer, "div.error")) == 1
 
 
 # How much it reads

@@ -41,6 +41,7 @@ FLOORS = (
         "scheduling.charts",
         "scheduling.weeks",
         "scheduling.openings",
+        "scheduling.clinical",
         "scheduling.response",
     ),
     ("scheduling.models",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -70,6 +71,19 @@ class Whole(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return data
+
+
+class Figure(serializers.DecimalField):
+    """A measured quantity as a number, rounded to the places that are stored."""
+
+    def __init__(self, *, digits: int, places: int, **kwargs: Any) -> None:
+        self.places = places
+        super().__init__(max_digits=digits, decimal_places=places, coerce_to_string=False, **kwargs)
+
+    def to_internal_value(self, data: object) -> Decimal:
+        if not isinstance(data, int | float) or isinstance(data, bool) or not -1e9 < data < 1e9:
+            self.fail("invalid")
+        return self.validate_precision(Decimal(str(data)).quantize(Decimal(1).scaleb(-self.places)))
 
 
 class Id(Whole):

@@ -200,7 +200,7 @@ def void_round(*, actor: Staff, round_: VitalsRound, request_id: UUID | None = N
         leaving.settle(fresh, now=now)
         return mine
 
-    return write(once, session, VitalsRound, act, now=now)
+    return write(once, session, VitalsRound, act, now=now)[0]
 
 
 def note_action(
@@ -228,4 +228,4 @@ def note_action(
         placing.record(fresh.course, "vitals-acted-on", by=actor, now=now, sessions=[fresh], reason=action)
         return mine
 
-    return write(once, session, VitalsRound, act, now=now)
+    return write(once, session, VitalsRound, act, now=now)[0]

@@ -82,8 +82,9 @@ def adverse_event(
     action: str = "",
     request_id: UUID | None = None,
     now: datetime,
-) -> AdverseEvent:
-    """Something untoward: severity from 1, mild, to 5, death (CTCAE). Never changed afterwards.
+) -> tuple[AdverseEvent, bool]:
+    """Something untoward: severity from 1, mild, to 5, death (CTCAE). Never changed afterwards. Returns it,
+    and whether the request is a repetition.
 
     Locks the session's day, then the patient. A serious one calls the prescriber by a line on the worklist. Raises
     Invalid for what cannot be meant, Stale when nobody is here: later news go into an addendum.
@@ -141,8 +142,11 @@ def _onset(session: Session, onset: datetime | None, now: datetime) -> datetime:
     return onset
 
 
-def addendum(*, actor: Staff, session: Session, text: str, request_id: UUID | None = None, now: datetime) -> Addendum:
-    """Add to a record that is closed: signed and dated by who writes it, never changed.
+def addendum(
+    *, actor: Staff, session: Session, text: str, request_id: UUID | None = None, now: datetime
+) -> tuple[Addendum, bool]:
+    """Add to a record that is closed: signed and dated by who writes it, never changed. Returns it, and whether the
+    request is a repetition.
 
     Locks the session's day, then the patient. Raises Invalid without words, Stale while the record is open.
     """
@@ -195,14 +199,15 @@ def require_open(session: Session) -> None:
 
 def write(
     once: writes.Once, session: Session, made: type[Made], act: Callable[[Session], Made], *, now: datetime
-) -> Made:
-    """Carry out once what makes or changes one row, under the lock of the session's day."""
+) -> tuple[Made, bool]:
+    """Carry out once what makes or changes one row, under the lock of the session's day. Returns the row, and whether
+    the request is a repetition."""
 
-    def work() -> Made:
+    def work() -> tuple[Made, bool]:
         if earlier := once.claim(now):
-            return made.objects.get(pk=earlier["id"])
+            return made.objects.get(pk=earlier["id"]), True
         row = act(stepping.locked(session, now))
         once.remember(id=row.pk)
-        return row
+        return row, False
 
     return writes.commit(work)

@@ -58,7 +58,8 @@ __all__ = [
     "weigh_start",
 ]
 
-#: What is asked about today's medicines: what changes the effect of the drug, or adds to it (P).
+#: What is asked about today's medicines: what changes the effect of the drug, or adds to it (P). Others are written
+#: down by their names.
 MEDICINES = {
     "benzodiazepine": gettext_lazy("Benzodiazepine"),
     "opioid": gettext_lazy("Opioid"),
@@ -67,6 +68,8 @@ MEDICINES = {
     "maoi": gettext_lazy("MAO inhibitor"),
     "lamotrigine": gettext_lazy("Lamotrigine"),
 }
+
+LONGEST_NAME = 60
 
 #: Doses above these are typing errors (P): mg, and mg per kg of body weight.
 MOST_MG, MOST_MG_PER_KG = Decimal(500), Decimal(2)
@@ -165,8 +168,8 @@ def require_arrival(
             raise Invalid.at(field, _("This time is still to come."))
         if taken is not None and taken < now - timedelta(days=7):
             raise Invalid.at(field, _("This time is too long ago."))
-    if unknown := [medicine for medicine in medicines if medicine not in MEDICINES]:
-        raise Invalid.at("medicines", _("%(name)s is not asked about.") % {"name": unknown[0]})
+    if any(not medicine.strip() or len(medicine) > LONGEST_NAME for medicine in medicines):
+        raise Invalid.at("medicines", _("A medicine has a name of at most %(most)s letters.") % {"most": LONGEST_NAME})
 
 
 def review(*, actor: Staff, session: Session, note: str, request_id: UUID | None = None, now: datetime) -> Change:
@@ -202,7 +205,7 @@ def start(
     session: Session,
     drug: str,
     lot: str,
-    mg: Decimal,
+    mg: Decimal | None,
     mg_per_kg: Decimal | None = None,
     confirmed_by: Staff | None,
     override: Signature | None = None,
@@ -312,7 +315,7 @@ def _no_doctor(session: Session, now: datetime) -> Iterator[Finding]:
 
 
 def _require_dose(
-    session: Session, record: VisitRecord, drug: str, lot: str, mg: Decimal, mg_per_kg: Decimal | None
+    session: Session, record: VisitRecord, drug: str, lot: str, mg: Decimal | None, mg_per_kg: Decimal | None
 ) -> None:
     """Raise Invalid, all at once, for a dose that is not described or cannot be meant."""
     wrong: dict[str, list[str]] = {}
@@ -324,12 +327,12 @@ def _require_dose(
         wrong["drug"] = [_("This course is treated with %(drug)s.") % {"drug": protocol.drug}]
     if not lot:
         wrong["lot"] = [_("The lot number is needed.")]
-    if not 0 < mg <= MOST_MG:
+    if mg is None or not 0 < mg <= MOST_MG:
         wrong["mg"] = [_("This has to be above 0 and at most %(most)s mg.") % {"most": MOST_MG}]
     if mg_per_kg is not None and not 0 < mg_per_kg <= MOST_MG_PER_KG:
         most = {"most": MOST_MG_PER_KG}
         wrong["mg_per_kg"] = [_("This has to be above 0 and at most %(most)s mg per kg.") % most]
-    elif mg_per_kg is not None and record.weight_kg is not None and "mg" not in wrong:
+    elif mg_per_kg is not None and record.weight_kg is not None and mg is not None and "mg" not in wrong:
         meant = mg_per_kg * record.weight_kg
         if abs(mg - meant) > meant * DOSE_TOLERANCE:
             values = {"mg_per_kg": mg_per_kg.normalize(), "weight": record.weight_kg, "meant": round(meant, 1)}

@@ -97,6 +97,9 @@ class Visit:
                 break
         return self.fresh()
 
+    def come_to_monitoring(self) -> Session:
+        return self.come_to(SessionState.MONITORING)
+
 
 def make_visit(clinic: Clinic, *, code: str = "iv-ketamine-standard", chair: int = 0, **session: Any) -> Visit:
     """The first visit of a patient who was screened and has answered a PHQ-9 the day before."""

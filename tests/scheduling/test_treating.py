@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -190,10 +191,10 @@ def test_check_in_is_on_the_planned_date_only(visit: Visit) -> None:
         ("weight_kg", Decimal(401)),
         ("last_food_at", at(1)),
         ("last_drink_at", START - timedelta(days=8)),
-        ("medicines", ["aspirin"]),
+        ("medicines", ["Lithium", " "]),
     ],
 )
-def test_what_cannot_be_of_a_patient_who_comes_is_refused(visit: Visit, field: str, value: object) -> None:
+def test_what_cannot_be_of_a_patient_who_comes_is_refused(visit: Visit, field: str, value: Any) -> None:
     with pytest.raises(Invalid) as refused:
         visit.check_in(**{field: value})
 
@@ -370,13 +371,14 @@ def test_a_prescriber_at_the_limit_takes_no_more_patients(visit: Visit, clinic: 
         ("drug", " "),
         ("drug", "Esketamine"),
         ("lot", ""),
+        ("mg", None),
         ("mg", Decimal(0)),
         ("mg", Decimal(501)),
         ("mg", Decimal(45)),
         ("mg_per_kg", Decimal("2.1")),
     ],
 )
-def test_a_dose_that_cannot_be_meant_is_refused(visit: Visit, field: str, value: object) -> None:
+def test_a_dose_that_cannot_be_meant_is_refused(visit: Visit, field: str, value: Any) -> None:
     visit.come_to(IN.CHECKED_IN)
     with pytest.raises(Invalid) as refused:
         visit.start(**{field: value})
@@ -465,7 +467,7 @@ def test_discharge_has_two_names_and_a_checklist(visit: Visit) -> None:
 def test_a_visit_is_ready_when_the_last_block_goes_and_observed_again_when_one_comes(visit: Visit) -> None:
     visit.come_to(IN.MONITORING)
     visit.measure(at(175))
-    states = [visit.fresh().state]
+    states: list[object] = [visit.fresh().state]
     for minutes in (189, 190, 205, 206):
         changed = treating.mark_ready(now=at(minutes))
         states.append((changed, visit.fresh().state))

@@ -21,6 +21,7 @@ app.conf.beat_schedule = {
     "expire holds": {"task": "scheduling.tasks.expire_holds", "schedule": 60.0, "options": {"expires": 60}},
     "mark ready": {"task": "scheduling.tasks.mark_ready", "schedule": 30.0, "options": {"expires": 30}},
     "review courses": {"task": "scheduling.tasks.review_courses", "schedule": 300.0, "options": {"expires": 300}},
+    "roll on": {"task": "scheduling.tasks.roll_on", "schedule": 3600.0, "options": {"expires": 3600}},
     "create days": {"task": "scheduling.tasks.create_days", "schedule": 600.0, "options": {"expires": 600}},
 }
 

@@ -67,16 +67,22 @@ def first_date(site: Site, now: datetime) -> date:
 
 
 def lacking(
-    rules: Protocol, mine: Sequence[Standing | Session], *, decided: bool, interval: int | None, first: date
+    rules: Protocol,
+    mine: Sequence[Standing | Session],
+    *,
+    decided: bool,
+    interval: int | None,
+    first: date,
+    settled: date | None = None,
 ) -> tuple[Need, ...]:
     """What a course with these live sessions lacks from `first` on.
 
     `decided`: it is in maintenance, which is planned for three months at the `interval`; else what the plan of its
-    initial phase owes, and after that its taper.
+    initial phase owes, and after that its taper. `settled`: of the dates up to this one nothing is lacking.
     """
     dates = [session.local_date for session in mine]
     of = {phase: [session.local_date for session in mine if session.phase == phase] for phase in Phase}
-    begun, last = min(dates, default=first), max(dates, default=first)
+    begun, last = min(dates, default=first), max([*dates, *([settled] if settled else [])], default=first)
     if decided:
         start = max(first, progress.maintenance_from(rules, first=begun))
         aimed = progress.maintenance_dates(

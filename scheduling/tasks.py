@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 
 from clinic import clock
-from scheduling import days, holding, reminders, reviewing, treating
+from scheduling import days, holding, reminders, reviewing, rolling, treating
 
 #: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
 DRAIN_SECONDS = 30.0
@@ -38,6 +38,12 @@ def mark_ready() -> None:
 def review_courses() -> None:
     """Put what time brings onto the worklist, take off what it has taken away."""
     reviewing.review(now=clock.now())
+
+
+@shared_task
+def roll_on() -> None:
+    """Give maintenance courses dates for three months ahead."""
+    rolling.roll_on(now=clock.now())
 
 
 @shared_task

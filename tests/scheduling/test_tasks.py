@@ -56,6 +56,7 @@ def test_beat_names_tasks_that_exist_and_lets_none_pile_up() -> None:
         "scheduling.tasks.create_days",
         "scheduling.tasks.mark_ready",
         "scheduling.tasks.review_courses",
+        "scheduling.tasks.roll_on",
     }
     assert [entry["task"] for entry in entries.values() if entry["task"] not in app.tasks] == []
     assert [name for name, entry in entries.items() if entry["options"]["expires"] > entry["schedule"]] == []

@@ -22,10 +22,10 @@ from patients import worklist
 from patients.models import TaskKind
 from scheduling import charts, leaving, placing, stepping, writes
 from scheduling.models import UNDER_WAY, Dissociation, Session, VitalsRound
-from scheduling.noting import CLOSED, addendum, adverse_event, amend, require_open, send_form, write
+from scheduling.noting import addendum, adverse_event, amend, require_open, send_form, write
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import FRESH_BEFORE_DOSE, Doubt, Stage, Vitals, implausible, impossible
-from scheduling.stepping import UNDO_FOR
+from scheduling.stepping import CLOSED, UNDO_FOR
 
 __all__ = [
     "CLOSED",

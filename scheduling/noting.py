@@ -20,14 +20,11 @@ from patients import worklist
 from patients.models import TaskKind
 from scheduling import placing, stepping, treating, writes
 from scheduling.booking import Change
-from scheduling.models import UNDER_WAY, Addendum, AdverseEvent, Session, SessionState, VitalsRound
+from scheduling.models import UNDER_WAY, Addendum, AdverseEvent, Session, VitalsRound
 from scheduling.protocols import visit_safety
-from scheduling.stepping import Escort
+from scheduling.stepping import CLOSED, Escort
 
 Made = TypeVar("Made", VitalsRound, AdverseEvent, Addendum)
-
-#: The patient has left: the record is closed.
-CLOSED = (SessionState.DISCHARGED, SessionState.LEFT_EARLY, SessionState.TRANSFERRED, SessionState.NOT_DOSED)
 
 
 def amend(

@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 #: How long a wrong tap can be undone (P).
 UNDO_FOR = timedelta(minutes=5)
 
+#: The patient has left: the record is closed.
+CLOSED = (SessionState.DISCHARGED, SessionState.LEFT_EARLY, SessionState.TRANSFERRED, SessionState.NOT_DOSED)
+
 
 @dataclass(frozen=True, slots=True)
 class Escort:

@@ -18,11 +18,13 @@ from patients import worklist
 from patients.models import TaskKind
 from scheduling import charts, leaving, placing, reminders, stepping, writes
 from scheduling.booking import BROKEN, TAKEN, Change
-from scheduling.models import RUNNING, Course, Session, SessionState
-from scheduling.stepping import UNDO_FOR
+from scheduling.models import RUNNING, UNDER_WAY, Course, Session, SessionState
+from scheduling.stepping import CLOSED, UNDO_FOR
 
 #: The steps that gave up the planned time.
 _FREED = (SessionState.NO_SHOW, SessionState.NOT_DOSED)
+#: The states that a step of a visit leads to; whoever runs visits takes it back.
+_STEPS = (*UNDER_WAY, *CLOSED)
 
 
 def undo_until(session: Session) -> datetime | None:
@@ -45,11 +47,11 @@ def undo(*, actor: Staff, session: Session, request_id: UUID | None = None, now:
     the days of the course, then the patient. Raises Stale when nothing can be undone any more: too late, undone
     already, measured since, the time given to somebody else.
     """
-    freed = Session.objects.values_list("state", flat=True).get(pk=session.pk) in _FREED
-    permissions.require(actor, Verb.NO_SHOW if freed else Verb.RUN_VISIT, at=session.course.site)
+    state = Session.objects.values_list("state", flat=True).get(pk=session.pk)
+    permissions.require(actor, Verb.RUN_VISIT if state in _STEPS else Verb.NO_SHOW, at=session.course.site)
     once = stepping.once_of("undo", request_id, actor, session)
     try:
-        if freed:
+        if state in _FREED:
             return stepping.take_in_course(
                 once, session, lambda course, fresh: _restore(course, fresh, actor, now), now=now
             )

@@ -5,46 +5,46 @@ Page and interface show the same values. Nothing here writes or locks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session as StoredSession
-from django.db.models import Count, DateField, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Count,
+    DateField,
+    DateTimeField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    Window,
+)
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, RowNumber
 
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
-from patients.models import Task
+from patients.models import Score, Task
 from scheduling import openings
-from scheduling.models import FREED, Day, Session, SessionState
+from scheduling.charts import as_vitals
+from scheduling.models import FREED, UNDER_WAY, Day, Session, VitalsRound
 from scheduling.openings import Booked, DayFacts
+from scheduling.phases import Visit, seated
 from scheduling.protocols.masks import OnShift
+from scheduling.protocols.vitals import Vitals
 from scheduling.protocols.windows import day_bounds
 
 #: How far the next open day is looked for.
 LOOK_AHEAD = timedelta(days=60)
 
 Date = date  # in a class that has a field of that name
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What is to be done next about a visit: `arrival`, `dose`, `dose-end` or `discharge`, at its planned time."""
-
-    what: str
-    at: datetime
-    overdue: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A session on the board, with its patient and prescriber, and what is due about it."""
-
-    session: Session
-    due: tuple[Due, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ class ChairDay:
         """The sessions alone, as the interface lists them."""
         return [visit.session for visit in self.visits]
 
+    def after(self, visit: Visit) -> Visit | None:
+        """Who comes next into the chair."""
+        place = self.visits.index(visit) + 1
+        return self.visits[place] if place < len(self.visits) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -66,8 +71,8 @@ class Board:
     place in their time, `shifts` those of prescribers and nurses with their people.
 
     `version` was read first: a board that is out of date while it is read knows an older version, never a newer one.
-    `never_open`: the site has no opening hours on any weekday. `next_open` is the first date after this one on which it
-    treats, None when there is none within LOOK_AHEAD.
+    `never_open`: the site has no opening hours on any weekday. `next_open`, on a closed date, is the first one after it
+    on which the site treats, None when there is none within LOOK_AHEAD.
     """
 
     site: Site
@@ -122,7 +127,7 @@ def site_day(*, actor: Staff, site: int | None = None, day: date | None = None, 
 
 
 def board(today: SiteDay, *, now: datetime) -> Board:
-    """What every chair of a site does on a date. Five queries, beside the one of `site_day`."""
+    """What every chair of a site does on a date. Six queries, beside the one of `site_day`."""
     site, day = today.site, today.date
     bounds = day_bounds(day, site.zone)
     hours = openings.hours_of(site)
@@ -132,22 +137,24 @@ def board(today: SiteDay, *, now: datetime) -> Board:
     )
     closed = [(closure.chair_id, (closure.during.lower, closure.during.upper)) for closure in closures]
     facts = openings.opened(day, site.zone, hours, closed)
-    visits: dict[int, list[Visit]] = {}
+    sessions: dict[int, list[Session]] = {}
     freed = []
     for session in _sessions(site, day):
         session.site = site
         if session.state in FREED:
             freed.append(session)
             continue
-        visits.setdefault(session.chair_id, []).append(Visit(session, due(session, now)))
+        sessions.setdefault(session.chair_id, []).append(session)
         facts.booked.append(_booked(session))
+    rounds = _rounds(site, day)
     shifts = list(_shifts(site, bounds))
+    off_from = {shift.staff_id: shift.during.upper for shift in sorted(shifts, key=lambda one: one.during.upper)}
     facts.shifts = [
         OnShift(shift.staff_id, shift.during.lower, shift.during.upper, shift.patients_at_once)
         for shift in shifts
         if shift.staff.is_prescriber
     ]
-    chairs = Chair.objects.filter(Q(active=True) | Q(pk__in=visits), site=site).order_by("position", "name")
+    chairs = Chair.objects.filter(Q(active=True) | Q(pk__in=sessions), site=site).order_by("position", "name")
     return Board(
         site=site,
         date=day,
@@ -155,11 +162,13 @@ def board(today: SiteDay, *, now: datetime) -> Board:
         version=today.version,
         facts=facts,
         closures=tuple(closure for closure in closures if closure.during.lower < bounds[1]),
-        chairs=tuple(ChairDay(chair, tuple(visits.get(chair.pk, ()))) for chair in chairs),
+        chairs=tuple(
+            ChairDay(chair, tuple(seated(sessions.get(chair.pk, ()), rounds, off_from, now))) for chair in chairs
+        ),
         freed=tuple(freed),
         shifts=tuple(shifts),
         never_open=not hours,
-        next_open=_next_open(site, day, hours, closed),
+        next_open=None if facts.open else _next_open(site, day, hours, closed),
     )
 
 
@@ -189,33 +198,33 @@ def pulse(*, key: str, site: int, dates: Collection[date], now: datetime) -> Pul
     return Pulse(found[1], found[2])
 
 
-#: What is due about a visit in each of the states in which something is.
-_DUE: Mapping[str, tuple[str, str]] = {
-    SessionState.HELD: ("arrival", "starts_at"),
-    SessionState.BOOKED: ("arrival", "starts_at"),
-    SessionState.CONFIRMED: ("arrival", "starts_at"),
-    SessionState.CHECKED_IN: ("dose", "dose_starts_at"),
-    SessionState.GIVING: ("dose-end", "dose_ends_at"),
-    SessionState.MONITORING: ("discharge", "discharge_at"),
-    SessionState.READY: ("discharge", "discharge_at"),
-}
-
-
-def due(session: Session, now: datetime) -> tuple[Due, ...]:
-    """What is to be done next about a visit, by its planned times; nothing once it is over."""
-    if session.state not in _DUE:
-        return ()
-    what, at = _DUE[session.state]
-    moment: datetime = getattr(session, at)
-    return (Due(what, moment, overdue=moment < now),)
+def _rounds(site: Site, day: date) -> dict[int, list[Vitals]]:
+    """The last two rounds of each visit that is running on the date, by session: the last is what counts, from the one
+    before it a pressure falls or rises. One query."""
+    nth = Window(RowNumber(), partition_by=F("session"), order_by=F("taken_at").desc())
+    found = (
+        VitalsRound.objects.filter(
+            session__site=site, session__local_date=day, session__state__in=UNDER_WAY, voided_at=None
+        )
+        .annotate(nth=nth)
+        .filter(nth__lte=2)
+        .order_by("taken_at")
+    )
+    rounds: dict[int, list[Vitals]] = {}
+    for round_ in found:
+        rounds.setdefault(round_.session_id, []).append(as_vitals(round_))
+    return rounds
 
 
 def _sessions(site: Site, day: date) -> QuerySet[Session]:
-    """Every session of the date, by start, with what is named beside it: `route` of its protocol, and `of`, how many
-    visits stand in the same phase of its course."""
+    """Every session of the date, by start, with what is named beside it: `route` of its protocol, `of`, how many
+    visits stand in the same phase of its course, the `escort`, and whether an answer to item 9 is `unseen`."""
     found = Session.objects.filter(site=site, local_date=day).in_order().with_count()
+    alarming = Score.objects.filter(patient=OuterRef("patient"), item_9__gt=0, seen_at=None, voided_at=None)
     return found.select_related("patient", "prescriber", "course").annotate(
-        route=KeyTextTransform("route", "course__protocol__data")
+        route=KeyTextTransform("route", "course__protocol__data"),
+        escort=F("record__escort_name"),
+        unseen=Exists(alarming),
     )
 
 

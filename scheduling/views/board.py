@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from clinic import clock
 from clinic.converters import DateConverter
 from clinic.http import actor, page, site_of
-from clinic.permissions import Verb, declare
+from clinic.permissions import Verb, allowed, declare
 from scheduling import board as reads
 from scheduling.forms import DayForm
-from scheduling.views import day_load, day_next, day_scale, day_sheet
+from scheduling.views import day_load, day_next, day_scale, day_sheet, day_visit
 
 
 @page(GET=Verb.SEE)
@@ -36,25 +36,32 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
         raise Http404
     shown = reads.board(today, now=now)
     part = request.htmx  # type: ignore[attr-defined]  # set by HtmxMiddleware
-    context = {"section": "board", "site": site, "now": now, **_drawn(shown)}
+    context = {
+        "section": "board",
+        "site": site,
+        "now": now,
+        **_drawn(shown, runs=allowed(actor(request), Verb.RUN_VISIT)),
+    }
     response = render(request, "board/day.html" if part else "board.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _drawn(shown: reads.Board) -> dict[str, object]:
-    """What the templates place: the board itself, and what is drawn of it where there is anything to draw."""
+def _drawn(shown: reads.Board, *, runs: bool) -> dict[str, object]:
+    """What the templates place: the board itself, and what is drawn of it where there is anything to draw; with the
+    steps of visits for those who run them."""
     today = shown.now.astimezone(shown.site.zone).date()
     scale = day_scale.scale_of(shown) if shown.chairs else None
+    read = day_visit.reading(shown, scale, runs=runs) if scale else None
     around = {"previous": shown.date - timedelta(days=1), "next": shown.date + timedelta(days=1)}
     return {
         "board": shown,
         "today": today,
         "facts": day_next.counted(shown),
         "scale": scale,
-        "sheet": day_sheet.sheet(shown, scale) if scale else None,
+        "sheet": day_sheet.sheet(read) if read else None,
         "load": day_load.load_of(shown, scale) if scale else None,
-        "list": day_next.whats_next(shown, scale) if scale else None,
+        "list": day_next.whats_next(read) if read else None,
         "nobody": bool(shown.opening) and not any(shift.staff.is_prescriber for shift in shown.shifts),
         **{name: other if DateConverter.reaches(other) else None for name, other in around.items()},
     }

@@ -3,6 +3,7 @@ not by a template each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
@@ -25,54 +26,29 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A phase, to scale, with what is written in it; the icon is that of giving."""
+    """A phase, to scale, with what is written in it: the name, when the dose is given beside the icon of giving, and
+    lines of their own."""
 
     looks: SafeString
     name: str
     dose: str
     icon: SafeString
-    body: Body | None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is said of a visit: its state, what is wrong, when the patient may leave (`about` while that is not sure),
-    who treats, which visit it is."""
-
-    icon: SafeString | str
-    word: str
-    clock: SafeString | str
-    alerts: tuple[Alert, ...]
-    about: bool
-    home: SafeString | str
-    by: str
-    nth: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something that has to be noticed, in its colour."""
-
-    tone: str
-    icon: SafeString | str
-    text: str
+    lines: tuple[SafeString, ...]
 
 
 _BLOCK = '<li class="visit {} {}"><a href="{}" id="visit-{}" title="{} {}"><span class="hidden">{}</span>{}</a></li>'
 _PART = '<span class="part {}">{}{}{}</span>'
 _NAME = '<b class="name">{}</b>'
 _DOSE = '<span class="dose"><span class="hidden">{}</span> {}{}</span>'
-_BODY = (
-    '<span class="state">{}<span>{} <b>{}</b></span></span>{}{}'
-    '<span class="by"><span class="ellipsis">{}</span> · <span class="nth">{}</span></span>'
-)
+_STATE = '<span class="state">{}<span>{} <b>{}</b></span></span>'
 _ALERT = '<span class="alert {}">{}<span>{}</span></span>'
-_HOME = '<span class="home">{} <b>{}</b></span>'
+_FACT = '<span class="{}"><span class="ellipsis">{} <b>{}</b></span></span>'
+_BY = '<span class="by"><span class="ellipsis">{}</span> · <span class="nth">{}</span></span>'
 _NOTHING = SafeString("")
 
 
 def draw_visit(block: Block) -> SafeString:
-    """A visit in its chair's list: a link to its course, its phases to scale, and what is said of it."""
+    """A visit in its chair's list: a link to it, its phases to scale, and what is said of it."""
     return format_html(
         _BLOCK,
         block.looks,
@@ -82,8 +58,28 @@ def draw_visit(block: Block) -> SafeString:
         block.planned,
         block.name,
         block.planned,
-        format_html_join("", "{}", ((_part(part),) for part in block.parts)),
+        _joined(_part(part) for part in block.parts),
     )
+
+
+def draw_state(icon: SafeString, word: str, clock: SafeString | str) -> SafeString:
+    """The state of a visit, and the clock that runs in it."""
+    return format_html(_STATE, icon, word, clock)
+
+
+def draw_alert(tone: str, icon: SafeString, text: SafeString | str) -> SafeString:
+    """Something that has to be noticed, in its colour."""
+    return format_html(_ALERT, tone, icon, text)
+
+
+def draw_fact(looks: str, label: str, value: SafeString | str) -> SafeString:
+    """A line of text, what counts in bold."""
+    return format_html(_FACT, looks, label, value)
+
+
+def draw_by(prescriber: str, nth: str) -> SafeString:
+    """Who treats, and which visit it is."""
+    return format_html(_BY, prescriber, nth)
 
 
 def _part(part: Part) -> SafeString:
@@ -92,20 +88,9 @@ def _part(part: Part) -> SafeString:
         part.looks,
         format_html(_NAME, part.name) if part.name else _NOTHING,
         format_html(_DOSE, _("Dose"), part.icon, part.dose) if part.dose else _NOTHING,
-        _body(part.body) if part.body else _NOTHING,
+        _joined(part.lines),
     )
 
 
-def _body(body: Body) -> SafeString:
-    return format_html(
-        _BODY,
-        body.icon,
-        body.word,
-        body.clock,
-        format_html_join("", _ALERT, ((alert.tone, alert.icon, alert.text) for alert in body.alerts)),
-        format_html(_HOME, _("Home from about") if body.about else _("Home from"), body.home)
-        if body.home
-        else _NOTHING,
-        body.by,
-        body.nth,
-    )
+def _joined(lines: Iterable[SafeString]) -> SafeString:
+    return format_html_join("", "{}", ((line,) for line in lines))

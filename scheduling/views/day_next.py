@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
-from clinic.models import Chair
-from scheduling import visits
-from scheduling.board import Board, Visit
+from scheduling.board import Board, ChairDay
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
+from scheduling.phases import Due, Visit
 from scheduling.templatetags.visits import STATES
-from scheduling.views.day_scale import HALF_HOUR, Scale, draw_icon
-from scheduling.views.day_words import agreed, is_late, overdue
+from scheduling.views.day_scale import HALF_HOUR, draw_icon
+from scheduling.views.day_visit import Reading, minutes_over
+from scheduling.views.day_words import agreed, droplet, is_late, leads_to, measured, missing
 from scheduling.wording import length
 
 SOON = 2 * HALF_HOUR
@@ -25,15 +25,26 @@ SOON = 2 * HALF_HOUR
 #: A longer list is read by nobody; what is further ahead stands in the chairs.
 MOST = 40
 
-#: What can be done from here, while the state allows it; the visit's own steps have pages of their own.
+#: Who is expected.
 AWAITED = (SessionState.BOOKED, SessionState.CONFIRMED)
+
+#: The one thing to do about what is due: its name, and that of its form on the page of the visit.
+STEPS = {
+    "arrival": (gettext_lazy("Check in"), "check-in"),
+    "vitals": (gettext_lazy("Enter"), "vitals"),
+    "dose": (gettext_lazy("Start dose"), "dose"),
+    "dose-end": (gettext_lazy("End dose"), "finish"),
+    "discharge": (gettext_lazy("Discharge"), "discharge"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to do or to expect. `tone` is red, amber or green where it has to be noticed, otherwise empty."""
+    """Something to do or to expect. `tone` is red, amber or green where it has to be noticed, otherwise empty; `act` is
+    the step to take, for those who may, and where."""
 
     pk: int
+    what: str
     at: datetime
     time: str
     chair: str
@@ -45,6 +56,7 @@ class Item:
     notes: tuple[str, ...]
     phone: str = ""
     confirm: str = ""
+    act: tuple[str, str] | None = None
     late: bool = False
     expected: bool = False
 
@@ -83,17 +95,15 @@ class Next:
         return len(self.now) + len(self.soon)
 
 
-def whats_next(board: Board, scale: Scale) -> Next:
+def whats_next(read: Reading) -> Next:
     """Everything that is to be done or expected on a day. No query."""
-    local = board.now.astimezone(board.site.zone).date()
-    told = _Telling(board, scale)
-    items = [item for row in board.chairs for item in told.chair(row.chair, row.visits)]
+    told = _Telling(read)
+    items = [item for row in read.board.chairs for visit in row.visits for item in told.visit(row, visit)]
     items.sort(key=lambda item: item.at)
     pressing = [item for item in items if item.tone]
     pressing.sort(key=lambda item: (("red", "amber", "green").index(item.tone), item.at))
     ahead = [item for item in items if not item.tone]
-    today = board.date == local
-    soon = [item for item in ahead if today and item.at < board.now + SOON]
+    soon = [item for item in ahead if read.today and item.at < read.now + SOON]
     later = ahead[len(soon) :]
     return Next(
         now=tuple(pressing),
@@ -101,96 +111,166 @@ def whats_next(board: Board, scale: Scale) -> Next:
         later=tuple(later[:MOST]),
         beyond=max(0, len(later) - MOST),
         gone=tuple(told.gone()),
-        today=today,
+        today=read.today,
     )
 
 
 class _Telling:
     """What all items of a day share while they are told."""
 
-    def __init__(self, board: Board, scale: Scale) -> None:
-        self.board, self.scale, self.now = board, scale, board.now
-        self.words: Mapping[str, str] = {state: str(state.label) for state in SessionState}
-        late = [v.session for v in board.visits if is_late(v.session, board.now) and v.session.state in AWAITED]
-        self.until = visits.latest_starts(board.facts, late)
+    def __init__(self, read: Reading) -> None:
+        self.read, self.board, self.scale, self.now = read, read.board, read.scale, read.now
+        self.day = read.now.astimezone(read.scale.zone).date()
 
-    def chair(self, chair: Chair, told: tuple[Visit, ...]) -> Iterator[Item]:
-        """What is next about each visit of a chair."""
-        for place, visit in enumerate(told):
-            following = told[place + 1].session if place + 1 < len(told) else None
-            for due in visit.due:
-                yield self.item(chair, visit.session, due.what, due.at, following)
+    def visit(self, row: ChairDay, visit: Visit) -> Iterator[Item]:
+        """What is next about a visit: what is due, and what is wrong beside it."""
+        for due in visit.due:
+            at = agreed(visit.session, self.now) or due.at
+            yield self.item(row, visit, due.what, at, *self.headline(visit, due, at), tuple(self.notes(visit, due)))
+        following = row.after(visit)
+        if visit.overrun or (visit.running and following and following.delay):
+            yield self.overrun(row, visit)
+        elif visit.alone_from:
+            title = _("%(name)s leaves %(time)s") % self.leaving(visit)
+            note = _("Home from %(time)s: hand over before.") % {"time": self.scale.clock(visit.times.discharge_at)}
+            yield self.item(row, visit, "alone", visit.alone_from, "red", "user-off", title, (note,))
+        if visit.unseen:
+            note = _("A clinician has to see it before the dose and before discharge.")
+            since = visit.session.checked_in_at or self.now
+            yield self.item(row, visit, "item-9", since, "red", "alert-circle", _("Item 9 above 0, not seen"), (note,))
 
-    def item(self, chair: Chair, session: Session, what: str, at: datetime, following: Session | None) -> Item:
+    def item(
+        self,
+        row: ChairDay,
+        visit: Visit,
+        what: str,
+        at: datetime,
+        tone: str,
+        icon: str,
+        title: str,
+        notes: tuple[str, ...],
+    ) -> Item:
         """One line: what, when, who, and what can be done about it."""
-        expected = agreed(session, self.now)
-        at = expected or at
-        tone, icon, title = self.headline(session, what, at)
+        session = visit.session
         return Item(
             pk=session.pk,
+            what=what,
             at=at,
             time=self.scale.clock(at),
-            chair=chair.name,
+            chair=row.chair.name,
             tone=tone,
             icon=draw_icon(icon),
             title=title,
             name=str(session.patient),
-            url=reverse("course", args=[session.course_id]),
-            notes=tuple(self.notes(session, following)),
+            url=leads_to(session, runs=self.read.runs, today=self.day),
+            notes=notes,
             phone=session.patient.phone if session.state in OPEN else "",
             confirm=reverse("session-confirm", args=[session.pk]) if self.can_be_confirmed(session) else "",
+            act=self.act(visit, what),
             late=is_late(session, self.now) and session.state in AWAITED,
-            expected=expected is not None,
+            expected=agreed(session, self.now) is not None,
         )
+
+    def act(self, visit: Visit, what: str) -> tuple[str, str] | None:
+        """What is to be done about it, for those who run visits: otherwise the next step of the visit."""
+        if not self.read.runs or not self.read.today or visit.session.state == SessionState.HELD:
+            return None
+        step = what if what in STEPS else next((due.what for due in visit.due if due.what != "vitals"), "vitals")
+        label, form = STEPS[step]
+        return str(label), reverse("visit-act", args=[visit.session.pk, form])
 
     def can_be_confirmed(self, session: Session) -> bool:
         """The patient can still say yes to it."""
         return session.state == SessionState.BOOKED and session.starts_at > self.now and not session.needs_replan
 
-    def headline(self, session: Session, what: str, at: datetime) -> tuple[str, str, str]:
-        """Colour, icon and words."""
-        late = self.now - at
-        for_long = {"length": length(late)}
-        if overdue(session, self.now):
-            if session.ends_at <= self.now:
-                over = {"length": length(self.now - session.ends_at)}
-                return "red", "clock-exclamation", _("Overrun, %(length)s") % over
-            return "red", "clock-exclamation", _("End of dose, %(length)s overdue") % for_long
+    def headline(self, visit: Visit, due: Due, at: datetime) -> tuple[str, str, str]:
+        """Colour, icon and words of what is due."""
+        session = visit.session
+        if due.what == "arrival":
+            return self.arrival(session, at)
+        late = {"length": length(self.now - at)}
+        match due.what:
+            case "vitals" if due.overdue:
+                return "red", "clock-exclamation", _("Vitals, %(length)s overdue") % late
+            case "vitals":
+                return "", "heart-rate-monitor", _("Vitals")
+            case "dose-end" if due.overdue:
+                return "red", "clock-exclamation", _("End of dose, %(length)s overdue") % late
+            case "dose-end":
+                return "", droplet(session), _("Dose ends")
+            case "dose" if due.overdue:
+                return "amber", "clock-exclamation", _("Dose, %(length)s late") % late
+            case "dose":
+                return "", droplet(session), _("Dose begins")
+            case _ if not due.overdue:
+                return "", "door-exit", _("Earliest discharge")
+        since = {"time": self.scale.clock(at)}
+        if session.state == SessionState.READY:
+            return "green", "door-exit", _("May go home, since %(time)s") % since
+        return "amber", "door-exit", _("Discharge waits, since %(time)s") % since
+
+    def arrival(self, session: Session, at: datetime) -> tuple[str, str, str]:
+        """Colour, icon and words of somebody who is awaited."""
         if expected := agreed(session, self.now):
             return "", "phone", _("Comes %(time)s (late)") % {"time": self.scale.clock(expected)}
-        if session.state in OPEN and is_late(session, self.now):
-            return "amber", "clock-exclamation", _("Not arrived, %(length)s late") % for_long
-        if session.needs_replan and session.state in OPEN:
+        if is_late(session, self.now):
+            late = {"length": length(self.now - at)}
+            return "amber", "clock-exclamation", _("Not arrived, %(length)s late") % late
+        if session.needs_replan:
             return "amber", "arrows-exchange", _("Needs a new time")
-        if what == "dose" and late > timedelta():
-            return "amber", "clock-exclamation", _("Dose, %(length)s late") % for_long
-        if what == "discharge" and late >= timedelta():
-            return "green", "door-exit", _("May go home, since %(time)s") % {"time": self.scale.clock(at)}
-        match what:
-            case "arrival":
-                icon = STATES[SessionState(session.state)][0]
-                return "", icon, _("Arrival, %(state)s") % {"state": self.words[session.state].lower()}
-            case "dose":
-                return "", "droplet", _("Dose begins")
-            case "dose-end":
-                return "", "droplet", _("Dose ends")
-        return "", "door-exit", _("Earliest discharge")
+        state = SessionState(session.state)
+        return "", STATES[state][0], _("Arrival, %(state)s") % {"state": self.read.words[state].lower()}
 
-    def notes(self, session: Session, following: Session | None) -> Iterator[str]:
+    def notes(self, visit: Visit, due: Due) -> Iterator[str]:
         """What helps to decide."""
+        session = visit.session
         if session.expected_at and session.state in AWAITED and not agreed(session, self.now):
             yield _("Rang: comes at %(time)s.") % {"time": self.scale.clock(session.expected_at)}
-        if session.pk in self.until:
-            latest = self.until[session.pk]
+        if session.pk in self.read.latest:
+            latest = self.read.latest[session.pk]
             if latest is None or latest < self.now:
                 yield _("Too late to start today: the visit needs a new time.")
             else:
                 yield _("Can start until %(time)s.") % {"time": self.scale.clock(latest)}
         if session.needs_replan and is_late(session, self.now):
             yield _("Needs a new time.")
-        if following and session.state in UNDER_WAY and session.ends_at <= self.now:
-            values = {"name": following.patient, "time": self.scale.clock(following.starts_at)}
-            yield _("Next in this chair: %(name)s at %(time)s.") % values
+        if due.what == "vitals" and visit.last:
+            last = {"time": self.scale.clock(visit.last.taken_at), "values": measured(visit.last)}
+            yield _("Last %(time)s: %(values)s") % last
+        if due.what == "discharge" and (lacks := missing(visit)):
+            yield _("Missing: %(what)s") % {"what": lacks}
+        if visit.delay and due.what in ("arrival", "dose"):
+            yield _("The chair is free from %(time)s.") % {"time": self.scale.clock(visit.times.starts_at)}
+
+    def overrun(self, row: ChairDay, visit: Visit) -> Item:
+        """A visit that takes longer than planned: who has to wait for it, and until when; the worse one of the two
+        colours where somebody has to, or where nobody is there to see it to its end."""
+        following, notes = row.after(visit), []
+        waits = following if following and following.delay else None
+        if waits:
+            values = {
+                "name": waits.session.patient,
+                "planned": self.scale.clock(waits.session.starts_at),
+                "free": self.scale.clock(waits.times.starts_at),
+                "home": self.scale.clock(waits.home_from),
+            }
+            notes.append(_("Next: %(name)s, planned %(planned)s.") % values)
+            notes.append(_("The chair is free %(free)s, home from %(home)s.") % values)
+        else:
+            notes.append(_("The chair is free %(time)s.") % {"time": self.scale.clock(visit.times.ends_at)})
+        alone = [one for one in (visit, waits) if one and one.alone_from]
+        notes += [_("%(name)s leaves %(time)s, before %(patient)s may go home.") % self.leaving(one) for one in alone]
+        title = _("Overrun %(length)s") % {"length": minutes_over(visit.times.ends_at - visit.session.ends_at)}
+        tone = "red" if waits or alone else "amber"
+        return self.item(row, visit, "overrun", visit.session.ends_at, tone, "arrows-vertical", title, tuple(notes))
+
+    def leaving(self, visit: Visit) -> dict[str, object]:
+        """Which prescriber leaves too early, when, and for whom."""
+        return {
+            "name": visit.session.prescriber.short_name,
+            "time": self.scale.clock(visit.alone_from or self.now),
+            "patient": visit.session.patient,
+        }
 
     def gone(self) -> Iterator[Gone]:
         """Who is not coming in the time that was theirs."""
@@ -201,7 +281,7 @@ class _Telling:
                 time=self.scale.clock(session.starts_at),
                 chair=chairs.get(session.chair_id, ""),
                 icon=draw_icon(STATES[SessionState(session.state)][0]),
-                word=self.words[session.state],
+                word=self.read.words[SessionState(session.state)],
                 name=str(session.patient),
                 url=reverse("course", args=[session.course_id]),
             )

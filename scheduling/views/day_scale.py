@@ -77,6 +77,7 @@ def scale_of(board: Board) -> Scale | None:
     """From opening to closing, and as far as visits reach; None when there is neither."""
     zone = board.site.zone
     edges = [*board.facts.opening, *((booked.starts_at, booked.ends_at) for booked in board.facts.booked)]
+    edges += [(visit.times.starts_at, visit.times.ends_at) for visit in board.visits]
     if not edges:
         return None
     start = _half_hour(min(edge[0] for edge in edges), zone)

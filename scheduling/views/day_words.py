@@ -1,18 +1,28 @@
-"""What the day board says of a visit: whether it is late or overdue, which one it is, and clocks that run on."""
+"""What the day board says of a visit: what is late or overdue, what comes next, which one it is, and clocks that run
+on."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clinic.models import Staff
 from scheduling import wording
-from scheduling.models import OPEN, UNDER_WAY, PhaseChoice, Session, SessionState
+from scheduling.models import OPEN, PhaseChoice, Session, SessionState
+from scheduling.phases import Due, Visit
+from scheduling.protocols.vitals import Vitals
 
 MINUTE = timedelta(minutes=1)
+
+#: What a measurement answers, and what else has to be there before a patient goes home.
+MEASURED = ("bp-leave", "sedation")
+MISSING: Mapping[str, object] = {"escort": gettext_lazy("escort"), "score-seen": gettext_lazy("item 9")}
 
 
 def is_late(session: Session, now: datetime) -> bool:
@@ -28,10 +38,40 @@ def agreed(session: Session, now: datetime) -> datetime | None:
     return None
 
 
-def overdue(session: Session, now: datetime) -> bool:
-    """Is in the chair after its time, or the dose has not been ended."""
-    ended = session.state == SessionState.GIVING and session.dose_ends_at < now
-    return ended or (session.state in UNDER_WAY and session.ends_at <= now)
+def overdue(visit: Visit, what: str) -> Due | None:
+    """What should have been done about a patient who is here."""
+    due = visit.is_due(what)
+    return due if due is not None and due.overdue and visit.running else None
+
+
+def alarming(visit: Visit) -> bool:
+    """Something about a patient who is here cannot wait."""
+    return visit.running and bool(
+        overdue(visit, "vitals") or overdue(visit, "dose-end") or visit.overrun or visit.unseen or visit.alone_from
+    )
+
+
+def leads_to(session: Session, *, runs: bool, today: date) -> str:
+    """Where a visit is opened: its own page for those who run visits once it is its day, otherwise its course."""
+    if runs and session.local_date <= today and session.state != SessionState.HELD:
+        return reverse("visit", args=[session.pk])
+    return reverse("course", args=[session.course_id])
+
+
+def measured(vitals: Vitals) -> str:
+    """The values that count of a round: "138/86, SpO₂ 97"."""
+    values = {"systolic": vitals.systolic, "diastolic": vitals.diastolic, "spo2": vitals.spo2}
+    return _("%(systolic)s/%(diastolic)s, SpO₂ %(spo2)s") % values
+
+
+def missing(visit: Visit) -> str:
+    """What stands against going home beside the time, in a few words: "vitals, escort"."""
+    fresh = [found for found in visit.missing if found.rule in MEASURED and found.observed]
+    words = [str(wording.rule(found.rule)) for found in fresh]
+    if any(found.rule in MEASURED and not found.observed for found in visit.missing):
+        words.insert(0, _("final vitals"))
+    words += [str(MISSING[found.rule]) for found in visit.missing if found.rule in MISSING]
+    return ", ".join(words)
 
 
 def droplet(session: Session) -> str:
@@ -55,7 +95,7 @@ def initials(staff: Staff) -> str:
 
 
 def since(kind: str, at: datetime, now: datetime, *, of: int = 0) -> SafeString:
-    """A clock that runs on by itself: `hm` as 1:32, `min` as 12 min, `of` as 27/40.
+    """A clock that runs on by itself: `hm` as 1:32, `min` as 12 min, `of` as 27/40 min.
 
     It stands still before its start. From an hour on minutes are written with hours, and stand still, too.
     """
@@ -63,7 +103,7 @@ def since(kind: str, at: datetime, now: datetime, *, of: int = 0) -> SafeString:
     if kind == "min" and minutes >= 60:
         return format_html("{}", wording.length(minutes * MINUTE))
     text = {"hm": f"{minutes // 60}:{minutes % 60:02}", "of": f"{minutes}/{of}", "min": str(minutes)}[kind]
-    unit = " " + _("min") if kind == "min" else ""
+    unit = "" if kind == "hm" else " " + _("min")
     return format_html(
         '<span data-clock="{}" data-since="{}"{}>{}</span>{}',
         kind,

@@ -15,6 +15,7 @@ function tick() {
   for (const element of board.querySelectorAll("[data-clock]")) {
     const minutes = Math.max(0, Math.floor((now / 1000 - element.dataset.since) / 60));
     const text = TEXT[element.dataset.clock](minutes, element);
+    if (element.dataset.clock === "min" && minutes > 59) continue; // from then on it is written with hours
     if (element.textContent !== text) element.textContent = text;
   }
   const { from, to } = board.dataset;

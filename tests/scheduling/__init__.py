@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from scheduling.models import Course, Session
+from scheduling.models import Course, Session, VitalsRound
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, Clinic, SessionFactory, local
 
@@ -31,3 +31,10 @@ def session(clinic: Clinic, course: Course, day: int, **more: Any) -> Session:
         "starts_at": local(MONDAY + timedelta(days=day)),
     }
     return SessionFactory.create(course=course, **{**known, **more})
+
+
+def measure(session: Session, taken_at: datetime, **values: Any) -> VitalsRound:
+    """A calm round of measurements, by the visit's prescriber."""
+    calm = {"systolic": 128, "diastolic": 78, "heart_rate": 70, "spo2": 97, "sedation": 5, "dissociation": 0}
+    known = {**calm, "by": session.prescriber, "at": taken_at, **values}
+    return VitalsRound.objects.create(session=session, taken_at=taken_at, **known)

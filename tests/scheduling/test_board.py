@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from clinic.models import OpeningHours
 from scheduling import board
-from scheduling.board import Due, SiteDay
+from scheduling.board import SiteDay
 from scheduling.models import Day, SessionState
+from scheduling.phases import Due
 from tests.factories import (
     MONDAY,
     NOW,
@@ -22,39 +23,11 @@ from tests.factories import (
     local,
     make_clinic,
 )
-from tests.scheduling import session
+from tests.scheduling import measure, session
 
 pytestmark = pytest.mark.django_db
 
-
-@pytest.mark.parametrize(
-    ("state", "what", "clock"),
-    [
-        (SessionState.HELD, "arrival", "09:00"),
-        (SessionState.BOOKED, "arrival", "09:00"),
-        (SessionState.CONFIRMED, "arrival", "09:00"),
-        (SessionState.CHECKED_IN, "dose", "09:30"),
-        (SessionState.GIVING, "dose-end", "10:10"),
-        (SessionState.MONITORING, "discharge", "12:10"),
-        (SessionState.READY, "discharge", "12:10"),
-    ],
-)
-def test_what_is_due_follows_from_the_state(state: SessionState, what: str, clock: str, clinic: Clinic) -> None:
-    visit = session(clinic, CourseFactory.create(site=clinic.site), 0, state=state)
-    at = local(MONDAY, clock)
-
-    assert board.due(visit, at) == (Due(what, at, overdue=False),)
-    assert board.due(visit, at + timedelta(seconds=1)) == (Due(what, at, overdue=True),)
-
-
-@pytest.mark.parametrize(
-    "state",
-    [state for state in SessionState if state.value in "discharged cancelled no-show not-dosed left-early expired"],
-)
-def test_nothing_is_due_once_a_visit_is_over(state: SessionState, clinic: Clinic) -> None:
-    visit = session(clinic, CourseFactory.create(site=clinic.site), 0, state=state)
-
-    assert board.due(visit, NOW) == ()
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_day_of_a_site_is_found_in_one_query(clinic: Clinic) -> None:
@@ -89,10 +62,10 @@ def test_a_site_at_which_one_does_not_work_is_not_shown(clinic: Clinic) -> None:
     assert board.site_day(actor=stranger, site=clinic.site.pk, now=NOW) is None
 
 
-def shown_of(clinic: Clinic, day: date = MONDAY) -> board.Board:
-    found = board.site_day(actor=clinic.desk, day=day, now=NOW)
+def shown_of(clinic: Clinic, day: date = MONDAY, now: datetime = NOW) -> board.Board:
+    found = board.site_day(actor=clinic.desk, day=day, now=now)
     assert found is not None
-    return board.board(found, now=NOW)
+    return board.board(found, now=now)
 
 
 def test_the_board_holds_what_is_in_the_chairs_and_nothing_else(clinic: Clinic) -> None:
@@ -134,4 +107,36 @@ def test_the_hours_of_a_day_are_those_that_closures_leave(clinic: Clinic) -> Non
 def test_the_next_open_day_passes_over_weekends_and_closures(clinic: Clinic) -> None:
     ClosureFactory.create(site=clinic.site, day=MONDAY + timedelta(days=7), days=2)
 
-    assert shown_of(clinic, MONDAY + timedelta(days=4)).next_open == MONDAY + timedelta(days=9)
+    assert shown_of(clinic, MONDAY + timedelta(days=5)).next_open == MONDAY + timedelta(days=9)
+
+
+def test_only_a_closed_day_looks_for_the_next_open_one(clinic: Clinic) -> None:
+    assert shown_of(clinic).next_open is None
+
+
+def test_the_last_rounds_are_those_of_visits_that_are_running_and_not_voided(clinic: Clinic) -> None:
+    going = session(clinic, CourseFactory.create(site=clinic.site), 0, state=SessionState.MONITORING)
+    over = session(
+        clinic, CourseFactory.create(site=clinic.site), 0, state=SessionState.DISCHARGED, chair=clinic.chairs[1]
+    )
+    measure(over, local(MONDAY, "12:00"))
+    for clock, systolic in (("11:00", 150), ("11:15", 140), ("11:30", 130)):
+        measure(going, local(MONDAY, clock), systolic=systolic)
+    voided = {"voided_at": NOW, "voided_by": clinic.nurse}
+    measure(going, local(MONDAY, "11:45"), systolic=120, **voided)
+
+    first, second = shown_of(clinic, now=local(MONDAY, "11:50")).visits
+    assert first.last is not None
+    assert (first.last.taken_at, first.last.systolic, second.last) == (local(MONDAY, "11:30"), 130, None)
+    assert first.is_due("vitals") == Due("vitals", local(MONDAY, "11:45"), overdue=True)
+
+
+def test_who_runs_over_lets_those_who_follow_in_the_chair_wait(clinic: Clinic) -> None:
+    late = {"dose_started_at": local(MONDAY, "09:00"), "dose_ended_at": local(MONDAY, "09:40")}
+    for clock, more in (("08:00", {"state": SessionState.MONITORING, **late}), ("11:20", {}), ("14:40", {})):
+        session(clinic, CourseFactory.create(site=clinic.site), 0, starts_at=local(MONDAY, clock), **more)
+
+    visits = list(shown_of(clinic, now=local(MONDAY, "11:00")).visits)
+    minutes = [(one.overrun // MINUTE, one.delay // MINUTE) for one in visits]
+    assert minutes == [(30, 0), (0, 30), (0, 30)]
+    assert [one.times.starts_at for one in visits] == [local(MONDAY, clock) for clock in ("08:00", "11:50", "15:10")]

@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from clinic.models import OpeningHours, Role, Shift
+from clinic.models import OpeningHours, Role, Shift, Staff
 from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import Instrument, Patient, Score, TaskKind
 from scheduling.models import Course, Day, Session, SessionState
 from tests.factories import (
     MONDAY,
@@ -34,6 +34,7 @@ from tests.factories import (
     make_clinic,
 )
 from tests.pages import Element, page, says, signed_in
+from tests.scheduling import measure
 from tests.scheduling.views import book
 
 BACKGROUND = {"X-Background": "1"}
@@ -52,10 +53,15 @@ def visit(clinic: Clinic, clock: str = "09:00", chair: int = 0, name: str = "Ng,
     )
 
 
-def seen(clinic: Clinic, clock: str, path: str = "/") -> Element:
-    """The board as the desk sees it on MONDAY at that time."""
+def measured(session: Session, clock: str, **values: Any) -> None:
+    """A round of measurements on MONDAY."""
+    measure(session, local(MONDAY, clock), **values)
+
+
+def seen(clinic: Clinic, clock: str, path: str = "/", by: Staff | None = None) -> Element:
+    """The board as the desk sees it on MONDAY at that time, or somebody else."""
     with time_machine.travel(local(MONDAY, clock), tick=False):
-        return page(signed_in(clinic.desk).get(path))
+        return page(signed_in(by or clinic.desk).get(path))
 
 
 def texts(shown: Element, selector: str) -> list[str]:
@@ -142,20 +148,22 @@ def test_a_held_visit_says_until_when(desk: Client, clinic: Clinic, patient: Pat
         (SessionState.BOOKED, "08:00", "Booked", "booked"),
         (SessionState.CONFIRMED, "08:00", "Confirmed", "confirmed"),
         (SessionState.BOOKED, "09:12", "Booked", "booked late"),
-        (SessionState.CHECKED_IN, "09:12", "Checked in", "checked-in under-way"),
-        (SessionState.GIVING, "09:57", "Giving 27/40", "giving under-way"),
-        (SessionState.GIVING, "10:12", "Giving 42/40", "giving under-way overdue"),
+        (SessionState.CHECKED_IN, "09:12", "Checked in 09:00", "checked-in under-way"),
+        (SessionState.GIVING, "09:57", "Giving 27/40 min", "giving under-way"),
+        (SessionState.GIVING, "10:12", "Giving 42/40 min", "giving under-way overdue"),
         (SessionState.MONITORING, "11:42", "Monitoring 1:32", "monitoring under-way"),
         (SessionState.MONITORING, "12:44", "Monitoring 2:34", "monitoring under-way overdue"),
         (SessionState.READY, "12:12", "Ready", "ready under-way"),
-        (SessionState.DISCHARGED, "12:12", "Discharged", "discharged past"),
-        (SessionState.LEFT_EARLY, "11:00", "Left early", "left-early past"),
+        (SessionState.DISCHARGED, "12:12", "Discharged 12:10", "discharged past"),
+        (SessionState.LEFT_EARLY, "12:12", "Left early 12:10", "left-early past"),
     ],
 )
 def test_a_state_is_a_word_and_a_look(
     state: SessionState, clock: str, word: str, looks: str, clinic: Clinic, at_now: None
 ) -> None:
-    visit(clinic, state=state)
+    going = visit(clinic, state=state)
+    if going.checked_in_at:
+        measure(going, local(MONDAY, clock) - timedelta(minutes=5))
     shown = seen(clinic, clock)
 
     assert texts(shown, "span.state") == [word]
@@ -205,19 +213,31 @@ def test_who_does_not_come_at_the_agreed_time_either_is_late_again(clinic: Clini
     assert texts(shown, "p.note") == ["Rang: comes at 09:30.", "Can start until 14:40."]
 
 
+def told(shown: Element) -> list[tuple[str, str]]:
+    """What stands in a list of what comes next, and who is meant."""
+    return [(texts(item, "p.title")[0], item.all("a")[0].text) for item in shown.all("li.item")]
+
+
+def pressing(shown: Element) -> list[tuple[str, str]]:
+    """What cannot wait, and who is meant."""
+    return [line for panel in shown.all("section.now-panel") for line in told(panel)]
+
+
 def test_the_worst_stands_first_and_then_the_hour_ahead(clinic: Clinic) -> None:
     visit(clinic, "08:00", 0, "Late, Lou")
-    visit(clinic, "08:00", 1, "Over, Otis", state=SessionState.GIVING)
-    visit(clinic, "09:00", 2, "Given, Gil", state=SessionState.GIVING)
+    measured(visit(clinic, "08:00", 1, "Over, Otis", state=SessionState.GIVING), "09:30")
+    measured(visit(clinic, "09:00", 2, "Given, Gil", state=SessionState.GIVING), "09:33")
     visit(clinic, "09:40", 3, "Coming, Cleo", state=SessionState.CONFIRMED)
     visit(clinic, "14:00", 4, "After, Ann")
     shown = seen(clinic, "09:35")
 
-    told = [(texts(item, "p.title")[0], item.all("a")[0].text) for item in shown.all("li.item")]
-    assert told == [
+    assert told(shown) == [
         ("End of dose, 25 min overdue", "Over, Otis"),
         ("Not arrived, 1 h 35 min late", "Late, Lou"),
+        ("Overrun +25 min", "Over, Otis"),
+        ("Vitals", "Over, Otis"),
         ("Arrival, confirmed", "Coming, Cleo"),
+        ("Vitals", "Given, Gil"),
         ("Dose ends", "Given, Gil"),
         ("Arrival, booked", "After, Ann"),
     ]
@@ -225,13 +245,124 @@ def test_the_worst_stands_first_and_then_the_hour_ahead(clinic: Clinic) -> None:
 
 
 def test_an_overrun_names_who_comes_next_into_the_chair(clinic: Clinic) -> None:
-    visit(clinic, "08:00", state=SessionState.READY)
-    visit(clinic, "12:00", name="Lindqvist, Tobias")
+    measured(visit(clinic, "08:00", state=SessionState.READY), "11:40")
+    visit(clinic, "11:30", name="Lindqvist, Tobias", state=SessionState.CHECKED_IN)
     shown = seen(clinic, "11:44")
 
-    assert texts(shown, "section.now-panel")[0].startswith("Now · 1 11:10 Chair 1 Overrun, 24 min Ng, Li")
-    assert texts(shown, "p.note") == ["Next in this chair: Lindqvist, Tobias at 12:00."]
-    assert texts(shown, "span.alert") == ["Over 24 min"]
+    assert pressing(shown) == [("Overrun +34 min", "Ng, Li"), ("May go home, since 11:10", "Ng, Li")]
+    assert texts(shown.all("li.item")[0], "p.note") == [
+        "Next: Lindqvist, Tobias, planned 11:30.",
+        "The chair is free 11:54, home from 15:04.",
+    ]
+    assert [(tail.attributes["class"], tail.text) for tail in shown.all("li.tail")] == [
+        ("tail y40 h7", "Overrun until 11:54 +34 min")
+    ]
+    assert [block.attributes["class"] for block in shown.all("li.visit")] == [
+        "visit ready under-way overdue y0 h40",
+        "visit checked-in under-way y47 h40",
+    ]
+    assert texts(shown, "span.alert") == ["Planned 11:30, chair free 11:54"]
+    assert texts(shown, "p.does")[0] == "Ready 34 min"
+
+
+def test_a_dose_that_began_late_is_drawn_when_it_was_and_the_visit_runs_over(clinic: Clinic) -> None:
+    """Planned from half past eight to ten past nine; the chair was planned until twenty past eleven."""
+    times = {"dose_started_at": local(MONDAY, "09:04"), "dose_ended_at": local(MONDAY, "09:44")}
+    measured(visit(clinic, "08:00", state=SessionState.MONITORING, **times), "11:29")
+    shown = seen(clinic, "11:42")
+
+    assert [part.attributes["class"] for part in shown.all("span.part")] == [
+        "part prepare h13",
+        "part give h8",
+        "part monitor h19",
+    ]
+    assert texts(shown, "span.part") == [
+        "Ng, Li Dose began 34 min late",
+        "Dose 09:04–09:44",
+        (
+            "Monitoring 1:58 Vitals next 11:44 Home from 11:44 Missing: escort 11:29 128/78, SpO₂ 97"
+            f" {clinic.prescriber.short_name} · 1 of 1"
+        ),
+    ]
+    assert texts(shown, "li.tail") == ["Overrun until 11:54 +34 min"]
+
+
+def test_a_measurement_is_next_or_overdue_in_a_word_and_a_colour(clinic: Clinic) -> None:
+    going = visit(clinic, state=SessionState.MONITORING)
+    measured(going, "11:10", systolic=138, diastolic=86)
+    before, after = seen(clinic, "11:20"), seen(clinic, "11:42")
+
+    assert (texts(before, "span.due"), texts(before, "span.alert")) == (["Vitals next 11:25"], [])
+    assert pressing(before) == []
+    assert texts(after, "span.alert") == ["Vitals due 11:25, 17 min overdue"]
+    (item,) = after.all("section.now-panel")[0].all("li.item")
+    assert item.text == "11:25 Chair 1 Vitals, 17 min overdue Ng, Li Last 11:10: 138/86, SpO₂ 97"
+    assert "red" in after.all("section.chair")[0].attributes["class"].split()
+
+
+def test_the_end_of_the_prescribers_shift_is_told_with_the_name(clinic: Clinic) -> None:
+    """At half past two the patient may go; the prescriber was to leave at one, which was known when it was planned."""
+    monday = Shift.objects.filter(staff=clinic.prescriber, during__startswith=local(MONDAY, "08:00"))
+    monday.update(during=(local(MONDAY, "08:00"), local(MONDAY, "13:00")))
+    times = {"dose_started_at": local(MONDAY, "10:30"), "dose_ended_at": None}
+    measured(visit(clinic, state=SessionState.GIVING, **times), "10:50")
+    doctor = clinic.prescriber.short_name
+    shown = seen(clinic, "10:52")
+
+    assert texts(shown, "span.alert") == [f"{doctor} leaves 13:00"]
+    assert pressing(shown) == [("Overrun +1 h", "Ng, Li")]
+    assert texts(shown.all("section.now-panel")[0], "p.note") == [
+        "The chair is free 13:20.",
+        f"{doctor} leaves 13:00, before Ng, Li may go home.",
+    ]
+
+
+def test_item_9_of_a_patient_in_the_chair_stands_first(clinic: Clinic) -> None:
+    going = visit(clinic, state=SessionState.CHECKED_IN)
+    measured(going, "09:05")
+    Score.objects.create(
+        patient=going.patient, instrument=Instrument.PHQ9, total=9, item_9=1, taken_at=NOW, by=clinic.nurse, at=NOW
+    )
+    shown = seen(clinic, "09:10")
+
+    assert pressing(shown) == [("Item 9 above 0, not seen", "Ng, Li")]
+    assert texts(shown, "span.alert") == ["Item 9 not seen"]
+
+
+def test_those_who_run_visits_have_a_button_for_each_step_and_the_desk_has_none(clinic: Clinic) -> None:
+    late = visit(clinic, chair=0, name="Late, Lou")
+    here = visit(clinic, "08:30", 1, "Here, Hal", state=SessionState.CHECKED_IN)
+    given = visit(clinic, "08:00", 2, "Given, Gil", state=SessionState.GIVING)
+    watched = visit(clinic, "08:00", 3, "Watched, Wes", state=SessionState.READY)
+    for one in (here, given, watched):
+        measured(one, "08:55")
+    nurse, desk = (seen(clinic, "09:02", by=staff) for staff in (clinic.nurse, clinic.desk))
+
+    assert sorted((link.text, link.attributes["href"]) for link in nurse.all("a.act")) == sorted(
+        [
+            ("Check in", f"/sessions/{late.pk}/visit/check-in/"),
+            ("Start dose", f"/sessions/{here.pk}/visit/dose/"),
+            ("Enter", f"/sessions/{here.pk}/visit/vitals/"),
+            ("End dose", f"/sessions/{given.pk}/visit/finish/"),
+            ("Enter", f"/sessions/{given.pk}/visit/vitals/"),
+            ("Discharge", f"/sessions/{watched.pk}/visit/discharge/"),
+            ("Enter", f"/sessions/{watched.pk}/visit/vitals/"),
+        ]
+    )
+    assert {block.all("a")[0].attributes["href"] for block in nurse.all("li.visit")} == {
+        f"/sessions/{one.pk}/visit/" for one in (late, here, given, watched)
+    }
+    assert desk.all("a.act") == []
+    assert told(desk) == told(nurse)
+
+
+def test_a_chair_is_turned_over_before_it_is_free(clinic: Clinic) -> None:
+    visit(clinic, "08:00", state=SessionState.DISCHARGED)
+
+    assert [texts(seen(clinic, clock), "p.does")[0] for clock in ("11:12", "11:20")] == [
+        "Turn over until 11:20",
+        "Free",
+    ]
 
 
 def test_who_will_not_come_is_listed_below_and_leaves_the_chair(clinic: Clinic, desk: Client) -> None:
@@ -273,7 +404,7 @@ def test_confirming_leads_back_to_the_board(desk: Client, course: Course) -> Non
 
 
 def test_chairs_say_what_they_do_now(clinic: Clinic) -> None:
-    visit(clinic, "08:00", 0, state=SessionState.MONITORING)
+    measured(visit(clinic, "08:00", 0, state=SessionState.MONITORING), "09:10")
     visit(clinic, "09:00", 1, name="Asante, Kwame")
     visit(clinic, "13:00", 2)
     ClosureFactory.create(site=clinic.site, chair=clinic.chairs[3])
@@ -281,7 +412,7 @@ def test_chairs_say_what_they_do_now(clinic: Clinic) -> None:
 
     assert texts(shown, "p.does") == [
         "Monitoring 0:02",
-        "Late 12 min",
+        "Waiting 12 min late",
         "Free until 13:00",
         "Out of order",
         "Free",
@@ -464,24 +595,29 @@ def test_a_day_on_which_the_clocks_change_keeps_its_hours(desk: Client, clinic: 
     assert written.count("02:00") == {3: 0, 11: 1}[day.month]
 
 
-@pytest.mark.parametrize(("chairs", "visits"), [(4, 12), (40, 120)])
-def test_it_takes_ten_queries_at_four_chairs_and_at_forty(at_now: None, db: None, chairs: int, visits: int) -> None:
+@pytest.mark.parametrize(("chairs", "running"), [(4, 0), (4, 1), (40, 40)])
+def test_it_takes_eleven_queries_whatever_runs(at_now: None, db: None, chairs: int, running: int) -> None:
     clinic = make_clinic(chairs=chairs, prescribers=chairs)
-    for number in range(visits):
-        SessionFactory.create(
+    for number in range(chairs * 3):
+        state = SessionState.MONITORING if number % 3 == 0 and number // 3 < running else SessionState.BOOKED
+        going = SessionFactory.create(
             course=CourseFactory.create(site=clinic.site),
             chair=clinic.chairs[number // 3],
             prescriber=clinic.prescribers[number // 3],
             starts_at=local(MONDAY, ("08:00", "11:20", "14:40")[number % 3]),
+            state=state,
         )
+        if state == SessionState.MONITORING:
+            for clock in ("08:20", "08:40", "09:10"):
+                measured(going, clock)
     client = signed_in(clinic.desk)
     client.get("/")  # once a minute the session is renewed
     with CaptureQueriesContext(connection) as queries:
         answer = client.get("/")
 
-    assert len(page(answer).all("li.visit")) == visits
-    # session, user, sites, the date; hours, closures, sessions, shifts, chairs; open worklist lines
-    assert len(queries) == 10
+    assert len(page(answer).all("li.visit")) == 3 * chairs
+    # session, user, sites, the date; hours, closures, sessions, rounds, shifts, chairs; open worklist lines
+    assert len(queries) == 11
 
 
 def test_forty_chairs_are_light(at_now: None, db: None) -> None:

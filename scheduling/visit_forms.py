@@ -212,7 +212,8 @@ class AmendForm(ArrivalForm):
         record = self.chart.record
         if record is None:
             return
-        self.initial |= {
+        self.initial = {
+            **self.initial,
             "weight_kg": record.weight_kg,
             "last_food_at": record.last_food_at and record.last_food_at.astimezone(self.zone).time(),
             "last_drink_at": record.last_drink_at and record.last_drink_at.astimezone(self.zone).time(),
@@ -330,6 +331,7 @@ class VitalsForm(VisitForm):
     action = forms.CharField(label=gettext_lazy("What is done about it"), max_length=1000, required=False)
 
     NUMBERS = ("systolic", "diastolic", "heart_rate", "spo2")
+    MEASURED = (*NUMBERS, "sedation", "dissociation")
 
     def prepare(self) -> None:
         for name in self.NUMBERS:
@@ -348,11 +350,8 @@ class VitalsForm(VisitForm):
     @property
     def measured(self) -> dict[str, int]:
         """What was typed so far and can be a number."""
-        return {
-            name: self.cleaned_data[name]
-            for name in (*self.NUMBERS, "sedation", "dissociation")
-            if name in self.cleaned_data and self.cleaned_data[name] != ""
-        }
+        typed = {name: self.cleaned_data.get(name) for name in self.MEASURED}
+        return {name: value for name, value in typed.items() if isinstance(value, int)}
 
 
 class EventForm(VisitForm):
@@ -409,7 +408,8 @@ class DischargeForm(TimedForm):
     def prepare(self) -> None:
         record = self.chart.record
         if record is not None:
-            self.initial |= {"escort_name": record.escort_name, "escort_phone": record.escort_phone}
+            known = {"escort_name": record.escort_name, "escort_phone": record.escort_phone}
+            self.initial = {**self.initial, **known}
 
     @property
     def checked(self) -> Mapping[str, bool]:

@@ -96,6 +96,10 @@ def _answer(asked: Asked) -> HttpResponse:
     return asked.commit()
 
 
+class Incomplete(DomainError):
+    """Ends an act before it begins: the form itself says what is missing."""
+
+
 class Asked:
     """A request about a visit: what is asked for, the forms, and what is answered. `name` is the act; without one the
     page chooses the likely next."""
@@ -188,19 +192,14 @@ class Asked:
 
     def commit(self) -> HttpResponse:
         """Carry the act out, and lead to the visit; what is refused stands in the page that asked."""
-        act, form = ACTS[self.name], self.form
+        form = self.form
         try:
-            if not form.is_valid():
-                if not self.in_turn:
-                    raise Stale(_("This step is not to be taken any more."))
-                raise NotSigned("")
-            said = act.run(self)
+            self._require_valid()
+            said = ACTS[self.name].run(self)
         except Stale as error:
             return Asked(self.request, self.session.pk).render(refusal=error.message, status=409)
         except RulesBroken as error:
             self.findings = error.findings
-            if earliest := error.details.get("earliest"):
-                self.earliest = earliest
             form.add_error(None, error.message)
         except charting.Implausible as error:
             self.weigh_vitals()
@@ -208,10 +207,10 @@ class Asked:
         except visit_acts.Said as error:
             self.weigh_vitals()
             form.add_error(None, error.message)
-        except NotSigned as error:
+        except Incomplete:
             self.weigh()
-            if error.message:
-                form.add_error(None, error.message)
+            if ACTS[self.name].second == "must":
+                self.second.is_valid()
         except DomainError as error:
             self.weigh()
             self._place(error)
@@ -219,6 +218,14 @@ class Asked:
             messages.success(self.request, said)
             return redirect("visit", self.session.pk)
         return self.render(status=422)
+
+    def _require_valid(self) -> None:
+        """Raise Incomplete for a form that lacks something, Stale when it is not even this step's turn."""
+        if self.form.is_valid():
+            return
+        if not self.in_turn:
+            raise Stale(_("This step is not to be taken any more."))
+        raise Incomplete(_("Something is missing."))
 
     def _place(self, error: DomainError) -> None:
         """Show a refusal at its field; those about the second person stand in a form of their own."""

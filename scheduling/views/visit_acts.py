@@ -127,11 +127,14 @@ def _vitals(asked: Asked) -> str:
     if any(f"{found.rule}={found.observed}" not in known for found in alarming):
         raise Said(weighed(asked, measured))
     charting.record_vitals(
+        actor=asked.staff,
+        session=asked.session,
         taken_at=data["taken_at"],
         action=data["action"],
         confirmed=confirmed_of(asked, measured),
-        **measured,
-        **_common(asked),
+        request_id=data["request_id"],
+        now=asked.now,
+        **{name: data[name] for name in visit_forms.VitalsForm.MEASURED},
     )
     return _("The round is saved.")
 
@@ -153,8 +156,7 @@ def confirmed_of(asked: Asked, measured: Mapping[str, int]) -> frozenset[str]:
 
 
 def _event(asked: Asked) -> str:
-    data = dict(asked.form.cleaned_data)
-    charting.adverse_event(actor=asked.staff, session=asked.session, now=asked.now, **data)
+    charting.adverse_event(actor=asked.staff, session=asked.session, now=asked.now, **asked.form.cleaned_data)
     return _("The adverse event is written down.")
 
 

@@ -16,9 +16,9 @@ from pytest_django import DjangoDbBlocker
 
 from clinic.local.demo import fill, house, people
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
-from patients.models import Patient, Task
-from scheduling import board
-from scheduling.models import Course, Mail, MailState, ProtocolVersion, Session
+from patients.models import Patient, Task, TaskKind
+from scheduling import board, charts
+from scheduling.models import UNDER_WAY, Course, Mail, MailState, ProtocolVersion, Session
 from scheduling.protocols import library, spacing
 from scheduling.protocols.types import Phase, Spot
 
@@ -115,7 +115,7 @@ class TestTheClinic:
 
     def test_has_courses_in_every_state(self) -> None:
         assert Counter(Course.objects.values_list("state", flat=True)) == {
-            "active": 21,
+            "active": 25,
             "held": 1,
             "paused": 1,
             "completed": 1,
@@ -134,7 +134,6 @@ class TestTheClinic:
             "no-show": 1,
             "confirmed": 1,
             "booked": 2,
-            "cancelled": 1,
         }
         late = Session.objects.filter(state="booked", during__startswith__lt=MONDAY_NOON)
         assert [MONDAY_NOON - visit.starts_at for visit in late] == [timedelta(minutes=30)]
@@ -153,8 +152,16 @@ class TestTheClinic:
         assert all(phone.startswith("(555) 01") for phone in Patient.objects.values_list("phone", flat=True))
 
     def test_has_a_line_of_each_kind_on_the_worklist(self) -> None:
+        """But of visits that need another time: nothing has disturbed the calendar."""
         kinds = Task.objects.filter(done_at=None).values_list("kind", flat=True)
-        assert Counter(kinds) == {"no-address": 1, "failed-mail": 1, "override-asked": 1}
+        assert set(kinds) == set(TaskKind) - {TaskKind.NEEDS_TIME}
+
+    def test_waits_for_a_measurement_that_is_overdue(self) -> None:
+        visits = Session.objects.filter(state__in=UNDER_WAY, local_date=MONDAY_NOON.date()).select_related(
+            "course__protocol", "course__site"
+        )
+        overdue = [visit.state for visit in visits if charts.read(visit, now=MONDAY_NOON).overdue]
+        assert overdue == ["monitoring"]
 
     def test_has_sent_what_was_due_and_will_send_what_is_to_come(self) -> None:
         due = Mail.objects.filter(state=MailState.DUE)
@@ -167,7 +174,7 @@ class TestTheClinic:
         assert today is not None
         shown = board.board(today, now=MONDAY_NOON)
         assert len(shown.chairs) == 6
-        assert len(list(shown.visits)) == sum(self.today().values()) - 2
+        assert len(list(shown.visits)) == sum(self.today().values()) - 1
 
     def test_passes_over_a_rule_only_where_a_prescriber_signed(self) -> None:
         broken = {}

@@ -1,6 +1,6 @@
 """The courses of the demonstration, made by the verbs at the times at which they would have been.
 
-What no verb does yet - how visits went, ends other than a cancellation - is written here.
+What was long ago - visits that went well, ends other than a cancellation - is written here as it would stand.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import F, Q
 
+from clinic.local.demo import charts
 from clinic.local.demo.diary import Diary, grid
 from clinic.local.demo.house import House
 from clinic.local.demo.people import READY
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, moving, placing
+from scheduling import booking, cancelling, confirming, deciding, moving, placing, visits
 from scheduling.booking import Signature
 from scheduling.models import (
     FREED,
@@ -87,19 +88,23 @@ AROUND = (
     Plot(ESKETAMINE, 2, 5, anchor=2),
     Plot(STANDARD, 6, 0, anchor=2, maintenance=(2, 3)),
     Plot(STANDARD, 4, 1, anchor=2),
+    Plot(STANDARD, 2, 2, anchor=-1),  # nobody has written down that the patient went home
+    Plot(STANDARD, 1, 0, anchor=-16),  # too few, and too late for more
+    Plot(STANDARD, 3, 0, anchor=-5),  # nobody has booked the last two
+    Plot(STANDARD, 6, 0, anchor=-65, maintenance=(0, 0)),  # two months without a visit
 )
+#: Whose last visit is still open in the record.
+OPEN_RECORD = len(COURSES) + 11
 REASONS = {
     OUT.COMPLETED: "In remission; the patient calls when it gets worse.",
     OUT.STOPPED: "No response, and the patient does not want to go on.",
     OUT.PAUSED: "Surgery on the knee; goes on when the surgeon agrees.",
 }
-#: How many steps a visit has behind it in each state.
-_STEPS = {IN.CHECKED_IN: 1, IN.GIVING: 2, IN.MONITORING: 3, IN.READY: 3, IN.DISCHARGED: 4}
 SEVENTH, MOVED, COMING, HELD = 0, 4, 9, 10
 
 
-def write(house: House, patients: Sequence[Patient], now: datetime) -> None:
-    """Write the courses with their sessions, events, mails and lines on the worklist, each for a patient.
+def write(house: House, patients: Sequence[Patient], now: datetime) -> list[Patient]:
+    """Write the courses with their sessions, events, mails and lines on the worklist; returns the patient of each.
 
     The READY patients after those of COURSES get none: a visitor books for them.
     """
@@ -112,6 +117,7 @@ def write(house: House, patients: Sequence[Patient], now: datetime) -> None:
     # Whoever did not come has left a chair to somebody else, so their course is told first.
     for teller in sorted(tellers, key=lambda teller: teller.plot.state not in FREED):
         teller.tell()
+    return [teller.patient for teller in tellers]
 
 
 class Teller:
@@ -128,14 +134,15 @@ class Teller:
     def find_places(self) -> None:
         """Look for a place for every session: the anchor's first, then those around it.
 
-        Only whoever has a story today comes today: where the weekend pushes others onto it, or a day is full, a day
-        later is tried.
+        Only whoever has a story today comes today: where the weekend pushes others onto it, or a day is full, the next
+        one further from today is tried.
         """
-        day = self._open(self.house.today + timedelta(days=self.plot.anchor), 1)
+        direction = 1 if self.plot.anchor >= 0 else -1
+        day = self._open(self.house.today + timedelta(days=self.plot.anchor), direction)
         kept = self.diary.visits
         while not self._around(day):
             self.diary.visits = kept
-            day = self._open(day + timedelta(days=1), 1)
+            day = self._open(day + timedelta(days=direction), direction)
 
     def _comes_today(self) -> bool:
         zone, today = self.house.zone, self.house.today
@@ -188,6 +195,9 @@ class Teller:
         else:
             self._today(course)
             self._time_passes(course, self.now)
+        if self.number == OPEN_RECORD:
+            forgotten = course.sessions.filter(state=SessionState.DISCHARGED).latest("during")
+            Session.objects.filter(pk=forgotten.pk).update(state=SessionState.MONITORING, left_at=None)
         if self.number == MOVED:
             self._move_the_last(course)
 
@@ -253,15 +263,11 @@ class Teller:
             self._time_passes(course, self.now - timedelta(days=1))
             confirming.confirm_session(actor=self.house.desk, session=session, now=self.now - timedelta(days=1))
             return
-        session.state = self.plot.state
-        session.freed_at = self.now - timedelta(minutes=60) if session.state in FREED else None
-        planned = (session.starts_at, session.dose_starts_at, session.dose_ends_at, session.discharge_at)
-        steps = ("checked_in_at", "dose_started_at", "dose_ended_at", "left_at")
-        for step, at in list(zip(steps, planned, strict=True))[: _STEPS.get(session.state, 0)]:
-            setattr(session, step, at)
-        session.save(update_fields=["state", "freed_at", *steps])
-        if session.state in FREED:
-            placing.renumber(course)
+        if self.plot.state in FREED:
+            visits.no_show(actor=self.house.desk, session=session, now=self.now - timedelta(minutes=60))
+            return
+        self._time_passes(course, self.now - timedelta(days=1))  # what was given before today makes no first dose
+        charts.Today(session).tell(self.plot.state)
 
     def _end(self, course: Course, state: CourseState) -> None:
         """The course ended, or paused, after the anchor's session; those that were still to come are cancelled."""

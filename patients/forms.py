@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic.forms import DateField
+from clinic.forms import ClockField, DateField
+from patients.measures import ANSWERS, Instrument
 from patients.models import Patient
 from patients.registering import digits
 
@@ -107,3 +111,49 @@ class PatientForm(forms.ModelForm[Patient]):
             elif name == "first_name" and not _is_name(text):
                 self.add_error(name, _("Type the first name in letters."))
         return data
+
+
+class ScoreForm(forms.Form):
+    """A questionnaire as a patient has answered it, item by item; of a measure without items only its total. `items`
+    and `total` are what is kept, `taken_at` is on the clocks of `zone`."""
+
+    day = DateField(label=_("Answered on"))
+    clock = ClockField(label=_("at"))
+    request_id = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, instrument: Instrument, zone: tzinfo, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instrument, self.zone = instrument, zone
+        if instrument.items:
+            choices = [(answer.value, gettext(answer.text)) for answer in ANSWERS]
+            for number, item in enumerate(instrument.items, start=1):
+                self.fields[f"item_{number}"] = forms.TypedChoiceField(
+                    label=gettext(item.text),
+                    choices=choices,
+                    coerce=int,
+                    widget=forms.RadioSelect,
+                    error_messages={"required": _("Choose an answer.")},
+                )
+        else:
+            self.fields["total"] = forms.IntegerField(
+                label=_("Total"),
+                min_value=0,
+                max_value=instrument.highest,
+                widget=forms.NumberInput({"autofocus": True}),
+            )
+
+    @property
+    def asked(self) -> list[forms.BoundField]:
+        """The items, in their order."""
+        return [self[f"item_{number}"] for number, _item in enumerate(self.instrument.items, start=1)]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        # Of a time that the clocks show twice the first is meant; nothing rests on the hour between them.
+        taken_at = datetime.combine(data["day"], data["clock"], self.zone).astimezone(UTC)
+        given = {"request_id": data["request_id"], "taken_at": taken_at}
+        if self.instrument.items:
+            return given | {"items": [data[field.name] for field in self.asked]}
+        return given | {"total": data["total"]}

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import path, register_converter
 
 from clinic.converters import DateConverter
-from scheduling.views import board, calendar, courses, new_course, response, sessions, sink, visit, worklist
+from scheduling.views import board, calendar, courses, new_course, response, scores, sessions, sink, visit, worklist
 
 register_converter(DateConverter, "date")
 
@@ -17,6 +17,10 @@ urlpatterns = [
     path("calendar/<date:day>/version/", calendar.version, name="calendar-version"),
     path("calendar/<date:day>/starts/<int:session_id>/", calendar.starts, name="calendar-starts"),
     path("patients/<int:patient_id>/course/new/", new_course.new_course, name="new-course"),
+    path("patients/<int:patient_id>/scores/new/", scores.new, name="score-new"),
+    path("scores/<int:score_id>/", scores.score, name="score"),
+    path("scores/<int:score_id>/see/", scores.see, name="score-see"),
+    path("scores/<int:score_id>/void/", scores.void, name="score-void"),
     path("courses/<int:course_id>/", courses.course, name="course"),
     path("courses/<int:course_id>/add/", new_course.add_sessions, name="course-add"),
     path("courses/<int:course_id>/confirm/", courses.confirm, name="course-confirm"),

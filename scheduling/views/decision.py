@@ -31,7 +31,7 @@ RARE = frozenset({Decision.CHANGE_DOSE, Decision.NEW_INITIAL, Decision.CLOSE_EAR
 WHY = [
     ("response", gettext_lazy("Response")),
     ("remission", gettext_lazy("Remission")),
-    ("little", gettext_lazy("Too little benefit")),
+    ("little", gettext_lazy("Little benefit")),
     ("effects", gettext_lazy("Side effects")),
     ("wish", gettext_lazy("Patient’s wish")),
     ("other", gettext_lazy("Other")),
@@ -108,7 +108,7 @@ def _note(choice: Choice, course: Course, coming: Sequence[Session]) -> str:
         case Decision.GO_ON:
             return stays or _("what the plan owes is booked")
         case Decision.EXTEND:
-            return _("beyond the protocol, by override")
+            return _("needs an override")
         case Decision.CHANGE_DOSE:
             return _("for the doses to come; now %(dose)s") % {"dose": dose_of(course)}
         case Decision.NEW_INITIAL:

@@ -28,7 +28,7 @@ from patients.models import Score
 from scheduling import clinical, deciding, history
 from scheduling.booking import Change, Signature
 from scheduling.clinical import Clinical
-from scheduling.models import Course, CourseState, Session
+from scheduling.models import Course, CourseState, Request, Session
 from scheduling.protocols.response import Advice
 from scheduling.response import Series
 from scheduling.views import score_chart, visit_rows
@@ -78,11 +78,8 @@ def decide(request: HttpRequest, course_id: int) -> HttpResponse:
     form = DecisionForm(request.POST, course=found)
     if not form.is_valid():
         return _page(request, _read(course_id), form=form, status=422)
-    told = history.entries(found)
-    last = _decision_of(told)
-    if (form.cleaned_data["seen"] or 0) != len(_decisions_of(told)) and last is not None:
-        text = _("Somebody has decided on this course meanwhile: %(what)s Nothing of yours was recorded; it is below.")
-        return _page(request, _read(course_id), form=form, refusal=text % {"what": last.text}, status=409)
+    if refusal := _meanwhile(found, form):
+        return _page(request, _read(course_id), form=form, refusal=refusal, status=409)
     staff, now = actor(request), clock.now()
     signature = None
     if form.cleaned_data["sign"]:
@@ -103,6 +100,17 @@ def decide(request: HttpRequest, course_id: int) -> HttpResponse:
         return _page(request, _read(course_id), form=form, status=409 if error.status == 409 else 422)
     messages.success(request, done(change, zone=found.site.zone, mails=bool(found.patient.email)))
     return redirect(f"{reverse('course', args=[change.course.pk])}?view=response")
+
+
+def _meanwhile(found: Course, form: DecisionForm) -> str:
+    """What somebody else has decided since the page was made; empty when nobody has, and for a second press."""
+    decided = _decisions_of(history.entries(found))
+    if len(decided) == (form.cleaned_data["seen"] or 0):
+        return ""
+    if Request.objects.filter(pk=form.cleaned_data["request_id"]).exists():
+        return ""
+    said = decided[0].text if decided else ""
+    return _("Somebody has decided on this course meanwhile: %(what)s What you chose is still here.") % {"what": said}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def new(request: HttpRequest, patient_id: int) -> HttpResponse:
         "instruments": INSTRUMENTS.values(),
         "answers": ANSWERS,
         "form": form,
+        "open_items": [number for number, asked in enumerate(form.asked, start=1) if asked.errors],
         "zone": zone,
         "bands": [(band.lowest, _(band.name)) for band in used.bands],
         "earlier": [(score, band_of(score)) for score in known.order_by("-taken_at", "-pk")[:EARLIER]],

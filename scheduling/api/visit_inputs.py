@@ -166,7 +166,7 @@ class AdverseEventIn(OnceIn):
 class AddendumIn(OnceIn):
     """What is added to a closed record."""
 
-    text = Text(max_length=10_000, lines=True)
+    text = Text(max_length=5000, lines=True)
 
 
 class ChairIn(OnceIn):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import Any
 from uuid import uuid4
@@ -22,8 +21,7 @@ from scheduling.api import urls
 from scheduling.models import Course, Session
 from tests.api import Answer, Api, course_body, rows, screening_body, shown, signed_in
 from tests.factories import MONDAY, NOW, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
-
-Path = tuple[str | int, ...]
+from tests.scheduling.api.visit_cases import VISIT_CASES, Case, Path, bad_of_visits, visit_cases
 
 TUESDAY = MONDAY + timedelta(days=1)
 DAYS = [TUESDAY + timedelta(days=number) for number in (0, 3, 7, 10)]
@@ -119,6 +117,7 @@ BAD |= {
     "note": [None, 5, True, [], {}, DEEP, NUL, HALF, LONG],  # it may be empty
     "also": [None, 5, True, "x", {}, [None], [5], [[]], [{}], [{"session": 1}], [{"starts_at": None}]],
 }
+BAD |= bad_of_visits(BAD)
 #: What no list of sessions takes; made from a row that would do.
 BAD_ROWS: list[Callable[[Any], Any]] = [
     lambda row: None,
@@ -134,16 +133,6 @@ BAD_ROWS: list[Callable[[Any], Any]] = [
     lambda row: [row] * 61,
     lambda row: [row] * 10_000,
 ]
-
-
-@dataclass(frozen=True)
-class Case:
-    """An endpoint, a body that it takes, and the kind of each of its fields."""
-
-    path: str
-    body: dict[str, Any]
-    kinds: dict[Path, str]
-    method: str = "POST"
 
 
 NEW_PATIENT: dict[Path, str] = {
@@ -179,12 +168,13 @@ CASES = [
     "scores",
     "score-see",
     "score-void",
+    *VISIT_CASES,
 ]
 
 
 @pytest.fixture
-def cases(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
-    """Every endpoint that takes a body, with a course, a hold and a worklist line to act upon."""
+def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
+    """Every endpoint that takes a body but those of visits, with a course, a hold and a worklist line to act upon."""
     course = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=1))).body
     held = desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, DAYS, chair=2), hold=True)).body
     worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
@@ -398,11 +388,18 @@ def missing(clinic: Clinic) -> Session:
     )
 
 
+@pytest.fixture
+def cases(others: dict[str, Case], clinic: Clinic) -> dict[str, Case]:
+    """Every endpoint that takes a body: those of visits beside the others."""
+    return {**others, **visit_cases(clinic)}
+
+
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of the tables that the interface writes."""
     names = (
         "patients.Patient patients.Screening patients.Score patients.Task scheduling.Course scheduling.Session "
-        "scheduling.Override scheduling.Day scheduling.CourseEvent scheduling.Request scheduling.Mail"
+        "scheduling.Override scheduling.Day scheduling.CourseEvent scheduling.Request scheduling.Mail "
+        "scheduling.VisitRecord scheduling.VitalsRound scheduling.AdverseEvent scheduling.Addendum"
     )
     return {name: list(apps.get_model(name).objects.order_by("pk").values()) for name in names.split()}
 

@@ -59,7 +59,17 @@ def test_beat_names_tasks_that_exist_and_lets_none_pile_up() -> None:
         "scheduling.tasks.roll_on",
     }
     assert [entry["task"] for entry in entries.values() if entry["task"] not in app.tasks] == []
-    assert [name for name, entry in entries.items() if entry["options"]["expires"] > entry["schedule"]] == []
+    periods = {name: entry["schedule"].run_every.total_seconds() for name, entry in entries.items()}
+    assert [name for name, entry in entries.items() if entry["options"]["expires"] > periods[name]] == []
+
+
+def test_beat_follows_the_clock_of_the_clinic() -> None:
+    hourly = app.conf.beat_schedule["roll on"]["schedule"]
+    begun = clock.now()
+    clock.set_shift(clock.shift() + timedelta(minutes=50))
+    before = hourly.is_due(begun).is_due
+    clock.set_shift(clock.shift() + timedelta(minutes=11))
+    assert (before, hourly.is_due(begun).is_due) == (False, True)
 
 
 def test_sending_mail_empties_the_outbox(clinic: Clinic, server: MailServer) -> None:

@@ -1,12 +1,11 @@
-"""A visit as the day board draws it. A day of forty chairs has more than a hundred: their markup is put together here,
-not by a template each."""
+"""What stands in the chairs as the day board draws it. A day of forty chairs has more than a hundred visits: their
+markup is put together here, not by a template each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -44,12 +43,20 @@ _STATE = '<span class="state">{}<span>{} <b>{}</b></span></span>'
 _ALERT = '<span class="alert {}">{}<span>{}</span></span>'
 _FACT = '<span class="{}"><span class="ellipsis">{} <b>{}</b></span></span>'
 _BY = '<span class="by"><span class="ellipsis">{}</span> · <span class="nth">{}</span></span>'
+_STRETCH = '<li class="{} {}"{}>{}<span>{}{}</span></li>'
 _NOTHING = SafeString("")
+
+
+def fill(form: str, *values: object) -> SafeString:
+    """`format_html` for values that are there already: it looks for lazy ones in each, and a board has thousands."""
+    return SafeString(
+        form.format(*(value if isinstance(value, SafeString) else escape(str(value)) for value in values))
+    )
 
 
 def draw_visit(block: Block) -> SafeString:
     """A visit in its chair's list: a link to it, its phases to scale, and what is said of it."""
-    return format_html(
+    return fill(
         _BLOCK,
         block.looks,
         block.place,
@@ -58,39 +65,43 @@ def draw_visit(block: Block) -> SafeString:
         block.planned,
         block.name,
         block.planned,
-        _joined(_part(part) for part in block.parts),
+        SafeString("".join([_part(part) for part in block.parts])),
     )
 
 
 def draw_state(icon: SafeString, word: str, clock: SafeString | str) -> SafeString:
     """The state of a visit, and the clock that runs in it."""
-    return format_html(_STATE, icon, word, clock)
+    return fill(_STATE, icon, word, clock)
 
 
 def draw_alert(tone: str, icon: SafeString, text: SafeString | str) -> SafeString:
     """Something that has to be noticed, in its colour."""
-    return format_html(_ALERT, tone, icon, text)
+    return fill(_ALERT, tone, icon, text)
 
 
 def draw_fact(looks: str, label: str, value: SafeString | str) -> SafeString:
     """A line of text, what counts in bold."""
-    return format_html(_FACT, looks, label, value)
+    return fill(_FACT, looks, label, value)
 
 
 def draw_by(prescriber: str, nth: str) -> SafeString:
     """Who treats, and which visit it is."""
-    return format_html(_BY, prescriber, nth)
+    return fill(_BY, prescriber, nth)
+
+
+def draw_stretch(kind: str, place: SafeString, text: str, note: str) -> SafeString:
+    """A time in which a chair is free, cannot be used (shut), or is used longer than planned (tail), and why."""
+    title = fill(' title="{}"', f"{text}. {note}" if note else text) if kind == "free" else _NOTHING
+    hidden = fill('<span class="hidden">{} </span>', note) if kind == "tail" else _NOTHING
+    small = fill(" <small>{}</small>", note) if note and kind == "shut" else _NOTHING
+    return fill(_STRETCH, kind, place, title, hidden, text, small)
 
 
 def _part(part: Part) -> SafeString:
-    return format_html(
+    return fill(
         _PART,
         part.looks,
-        format_html(_NAME, part.name) if part.name else _NOTHING,
-        format_html(_DOSE, _("Dose"), part.icon, part.dose) if part.dose else _NOTHING,
-        _joined(part.lines),
+        fill(_NAME, part.name) if part.name else _NOTHING,
+        fill(_DOSE, _("Dose"), part.icon, part.dose) if part.dose else _NOTHING,
+        SafeString("".join(part.lines)),
     )
-
-
-def _joined(lines: Iterable[SafeString]) -> SafeString:
-    return format_html_join("", "{}", ((line,) for line in lines))

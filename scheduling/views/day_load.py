@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.utils.formats import number_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -21,6 +20,7 @@ from scheduling.openings import Interval
 from scheduling.protocols import load
 from scheduling.protocols.types import VisitTimes
 from scheduling.protocols.windows import merge
+from scheduling.views.day_block import fill
 from scheduling.views.day_scale import Scale
 from scheduling.views.day_words import initials
 
@@ -34,10 +34,10 @@ SHORT = 8
 
 
 class Cell(NamedTuple):
-    """One half hour of a resource: what is written in it; `looks` is off where nobody is there, full at the limit."""
+    """One half hour of a resource as it is drawn; `looks` is off where nobody is there, full at the limit."""
 
     looks: str
-    text: SafeString
+    drawn: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class Column:
     cells: tuple[Cell, ...]
 
     @property
+    def drawn(self) -> SafeString:
+        """All cells one after the other."""
+        return SafeString("".join(cell.drawn for cell in self.cells))
+
+    @property
     def full(self) -> bool:
         return any(cell.looks == "full" for cell in self.cells)
 
@@ -60,7 +65,7 @@ class Load:
 
     times: tuple[str, ...]
     columns: tuple[Column, ...]
-    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, str, SafeString], ...]
     folded: bool
     tight: tuple[str, ...]
 
@@ -73,7 +78,7 @@ def load_of(board: Board, scale: Scale) -> Load:
     columns.append(_chairs(board, scale, halves, sessions))
     times = tuple(scale.clock(start) for start, _end in halves)
     rows = tuple(
-        (f"y{6 * number} h6", times[number], tuple(column.cells[number] for column in columns))
+        (f"y{6 * number} h6", times[number], SafeString("".join(column.cells[number].drawn for column in columns)))
         for number in range(len(halves))
     )
     people = len(columns) - 2
@@ -118,7 +123,7 @@ def _nurses(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
     used = load.peaks(spans, halves)
     shifts = [shift for shift in board.shifts if not shift.staff.is_prescriber]
     there: list[int | None] = [sum(_touch(shift, half) for shift in shifts) for half in halves]
-    cells = _cells(used, there) if shifts else tuple(Cell("", format_html("<b>{}</b>", _number(one))) for one in used)
+    cells = _cells(used, there) if shifts else tuple(_drawn("", fill("<b>{}</b>", _number(one))) for one in used)
     return Column(_("Nurses"), _("Nurses"), _("load"), cells)
 
 
@@ -144,11 +149,15 @@ def _cells(used: Iterable[Fraction], there: Iterable[int | None]) -> tuple[Cell,
 def _cell(number: str, used: Fraction, limit: int | None, off: str) -> Cell:
     """Kept, for a day of forty chairs has hundreds of them, and few that differ."""
     if limit is None:
-        return Cell("off", format_html("<b>{}</b>" if used else "{}", number if used else off))
+        return _drawn("off", fill("<b>{}</b>" if used else "{}", number if used else off))
     tenths = min(10, round(10 * used / limit)) if limit else 10 * bool(used)
-    share = format_html('<svg class="share" aria-hidden="true"><rect width="{}0%" height="3"/></svg>', str(tenths))
-    text = format_html("<b>{}</b>/{}{}", number, str(limit), share if tenths else "")
-    return Cell("full" if used and used >= limit else "", text)
+    share = fill('<svg class="share" aria-hidden="true"><rect width="{}0%" height="3"/></svg>', str(tenths))
+    text = fill("<b>{}</b>/{}{}", number, str(limit), share if tenths else "")
+    return _drawn("full" if used and used >= limit else "", text)
+
+
+def _drawn(looks: str, text: SafeString) -> Cell:
+    return Cell(looks, fill('<td class="{}">{}</td>' if looks else "<td{}>{}</td>", looks, text))
 
 
 def _number(some: Fraction) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -17,7 +16,7 @@ from scheduling.phases import Due, Visit
 from scheduling.templatetags.visits import STATES
 from scheduling.views.day_scale import HALF_HOUR, draw_icon
 from scheduling.views.day_visit import Reading, minutes_over
-from scheduling.views.day_words import agreed, droplet, is_late, leads_to, measured, missing
+from scheduling.views.day_words import address, agreed, droplet, is_late, leads_to, measured, missing
 from scheduling.wording import length
 
 SOON = 2 * HALF_HOUR
@@ -165,7 +164,7 @@ class _Telling:
             url=leads_to(session, runs=self.read.runs, today=self.day),
             notes=notes,
             phone=session.patient.phone if session.state in OPEN else "",
-            confirm=reverse("session-confirm", args=[session.pk]) if self.can_be_confirmed(session) else "",
+            confirm=address("session-confirm", session.pk) if self.can_be_confirmed(session) else "",
             act=self.act(visit, what),
             late=is_late(session, self.now) and session.state in AWAITED,
             expected=agreed(session, self.now) is not None,
@@ -177,7 +176,7 @@ class _Telling:
             return None
         step = what if what in STEPS else next((due.what for due in visit.due if due.what != "vitals"), "vitals")
         label, form = STEPS[step]
-        return str(label), reverse("visit-act", args=[visit.session.pk, form])
+        return str(label), address("visit-act", visit.session.pk, form)
 
     def can_be_confirmed(self, session: Session) -> bool:
         """The patient can still say yes to it."""
@@ -283,7 +282,7 @@ class _Telling:
                 icon=draw_icon(STATES[SessionState(session.state)][0]),
                 word=self.read.words[SessionState(session.state)],
                 name=str(session.patient),
-                url=reverse("course", args=[session.course_id]),
+                url=address("course", session.course_id),
             )
 
 

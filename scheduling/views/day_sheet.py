@@ -20,6 +20,7 @@ from scheduling.models import SessionState
 from scheduling.phases import Visit
 from scheduling.protocols.library import STANDARD
 from scheduling.protocols.windows import subtract
+from scheduling.views.day_block import draw_stretch
 from scheduling.views.day_scale import Scale, draw_icon
 from scheduling.views.day_visit import Reading, draw, home_from, minutes_over, state_of
 from scheduling.views.day_words import agreed, alarming, is_late, since
@@ -37,11 +38,9 @@ ICONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A time in which a chair is free (`kind` free), cannot be used (shut), or is used longer than planned (tail), and
-    why."""
+class Shut:
+    """A time in which the whole site is closed, and why."""
 
-    kind: str
     place: SafeString
     text: str
     note: str
@@ -60,7 +59,7 @@ class Lane:
     clock: SafeString | str
     who: str
     then: str
-    items: tuple[SafeString | Stretch, ...]
+    items: tuple[SafeString, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Sheet:
 
     scale: Scale
     lanes: tuple[Lane, ...]
-    shut: tuple[Stretch, ...]
+    shut: tuple[Shut, ...]
     now: str
 
 
@@ -96,7 +95,7 @@ class _Drawing:
 
     # The site
 
-    def shut(self) -> Iterator[Stretch]:
+    def shut(self) -> Iterator[Shut]:
         """When the whole site is closed, before, between and after its hours, and why."""
         whole = [closure for closure in self.board.closures if closure.chair_id is None]
         for start, end in subtract([(self.scale.start, self.scale.end)], self.board.facts.open):
@@ -109,14 +108,14 @@ class _Drawing:
                 text = _("Closed from %(start)s") % {"start": self.scale.clock(start)}
             else:
                 text = _("Closed %(start)s–%(end)s") % {"start": self.scale.clock(start), "end": self.scale.clock(end)}
-            yield Stretch("shut", self.scale.place(start, end), text, ", ".join(reasons))
+            yield Shut(self.scale.place(start, end), text, ", ".join(reasons))
 
     # A chair
 
     def lane(self, row: ChairDay) -> Lane:
         """A chair's header and its day."""
         outages = self.outages.get(row.chair.pk, [])
-        placed: list[tuple[datetime, SafeString | Stretch]] = [*self._outages(outages), *self._free(row, outages)]
+        placed: list[tuple[datetime, SafeString]] = [*self._outages(outages), *self._free(row, outages)]
         placed += [(visit.times.starts_at, draw(visit, self.read)) for visit in row.visits]
         placed += [(visit.planned_end, self._tail(visit)) for visit in row.visits if visit.overrun]
         placed.sort(key=lambda one: one[0])
@@ -135,16 +134,16 @@ class _Drawing:
             items=tuple(item for _, item in placed),
         )
 
-    def _outages(self, outages: Sequence[Closure]) -> Iterator[tuple[datetime, Stretch]]:
+    def _outages(self, outages: Sequence[Closure]) -> Iterator[tuple[datetime, SafeString]]:
         for outage in outages:
             start, end = max(outage.during.lower, self.scale.start), min(outage.during.upper, self.scale.end)
             if start < end:
                 text = _("Out of order")
                 if end < self.scale.end:
                     text = _("Out of order until %(end)s") % {"end": self.scale.clock(end)}
-                yield start, Stretch("shut", self.scale.place(start, end), text, outage.reason)
+                yield start, draw_stretch("shut", self.scale.place(start, end), text, outage.reason)
 
-    def _free(self, row: ChairDay, outages: Sequence[Closure]) -> Iterator[tuple[datetime, Stretch]]:
+    def _free(self, row: ChairDay, outages: Sequence[Closure]) -> Iterator[tuple[datetime, SafeString]]:
         """What is left of the chair's day from now on, and whether a visit by the default protocol still fits in."""
         taken = [(visit.session.starts_at, visit.session.ends_at) for visit in row.visits]
         taken += [(visit.times.starts_at, visit.times.ends_at) for visit in row.visits]
@@ -160,13 +159,13 @@ class _Drawing:
             if end - start < STANDARD.visit.length:
                 note = _("Shorter than a visit of %(length)s") % {"length": wording.length(STANDARD.visit.length)}
             text = _("Free %(start)s–%(end)s") % {"start": self.scale.clock(start), "end": self.scale.clock(end)}
-            yield start, Stretch("free", self.scale.place(start, end), text, note)
+            yield start, draw_stretch("free", self.scale.place(start, end), text, note)
 
-    def _tail(self, visit: Visit) -> Stretch:
+    def _tail(self, visit: Visit) -> SafeString:
         """What a visit takes of its chair beyond its planned end."""
         end = visit.times.ends_at
         text = _("Overrun until %(time)s") % {"time": self.scale.clock(end)}
-        return Stretch("tail", self.scale.place(visit.planned_end, end), minutes_over(visit.overrun), text)
+        return draw_stretch("tail", self.scale.place(visit.planned_end, end), minutes_over(visit.overrun), text)
 
     def _status(self, row: ChairDay, outages: Sequence[Closure]) -> tuple[str, str, SafeString | str, str]:
         """Icon and words of what the chair does now, its clock, and the colour of what is wrong."""

@@ -85,8 +85,8 @@ def state_of(visit: Visit, read: Reading) -> tuple[str, str, SafeString | str]:
     state = SessionState(session.state)
     icon, word = STATES[state][0], read.words[state]
     match state:
-        case SessionState.HELD if session.course.held_until:
-            return icon, _("Held until %(time)s") % {"time": _until(session.course.held_until, read)}, ""
+        case SessionState.HELD if until := getattr(session, "held_until", None):
+            return icon, _("Held until %(time)s") % {"time": _until(until, read)}, ""
         case SessionState.CHECKED_IN if session.checked_in_at:
             return icon, word, read.scale.clock(session.checked_in_at)
         case SessionState.GIVING:

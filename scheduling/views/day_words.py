@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +17,7 @@ from scheduling import wording
 from scheduling.models import OPEN, PhaseChoice, Session, SessionState
 from scheduling.phases import Due, Visit
 from scheduling.protocols.vitals import Vitals
+from scheduling.views.day_block import fill
 
 MINUTE = timedelta(minutes=1)
 
@@ -54,8 +55,14 @@ def alarming(visit: Visit) -> bool:
 def leads_to(session: Session, *, runs: bool, today: date) -> str:
     """Where a visit is opened: its own page for those who run visits once it is its day, otherwise its course."""
     if runs and session.local_date <= today and session.state != SessionState.HELD:
-        return reverse("visit", args=[session.pk])
-    return reverse("course", args=[session.course_id])
+        return address("visit", session.pk)
+    return address("course", session.course_id)
+
+
+@lru_cache(maxsize=5000)
+def address(name: str, *args: object) -> str:
+    """Where something is; kept, for a day of forty chairs has hundreds of addresses."""
+    return reverse(name, args=args)
 
 
 def measured(vitals: Vitals) -> str:
@@ -101,14 +108,14 @@ def since(kind: str, at: datetime, now: datetime, *, of: int = 0) -> SafeString:
     """
     minutes = max(0, (now - at) // MINUTE)
     if kind == "min" and minutes >= 60:
-        return format_html("{}", wording.length(minutes * MINUTE))
+        return fill("{}", wording.length(minutes * MINUTE))
     text = {"hm": f"{minutes // 60}:{minutes % 60:02}", "of": f"{minutes}/{of}", "min": str(minutes)}[kind]
     unit = "" if kind == "hm" else " " + _("min")
-    return format_html(
+    return fill(
         '<span data-clock="{}" data-since="{}"{}>{}</span>{}',
         kind,
         str(int(at.timestamp())),
-        format_html(' data-of="{}"', str(of)) if of else "",
+        fill(' data-of="{}"', str(of)) if of else "",
         text,
         unit,
     )

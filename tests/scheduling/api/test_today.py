@@ -134,7 +134,7 @@ def test_the_version_takes_one_query_beside_the_token(desk: Api, clinic: Clinic)
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_board_takes_eight_queries(count: int, desk: Api, clinic: Clinic) -> None:
+def test_the_board_takes_nine_queries(count: int, desk: Api, clinic: Clinic) -> None:
     doctors = [make_prescriber(clinic) for _ in range(0, count, 4)]
     for number in range(count):
         SessionFactory.create(
@@ -147,7 +147,7 @@ def test_the_board_takes_eight_queries(count: int, desk: Api, clinic: Clinic) ->
         answer = desk.get("board/")
 
     assert sum(len(chair["visits"]) for chair in answer.body["chairs"]) == count
-    assert len(queries) == 8  # token, site and version, hours, closures, sessions, rounds, shifts, chairs
+    assert len(queries) == 9  # token, date, hours, closures, sessions, prescribers, rounds, shifts, chairs
 
 
 def make_prescriber(clinic: Clinic) -> Staff:

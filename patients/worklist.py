@@ -100,25 +100,34 @@ def close_tasks(
 
 
 def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> Task:
-    """Take a line off the worklist; locks its row. For item 9 that is to acknowledge the score itself, with a note.
+    """Take a line off the worklist; for item 9 that is to acknowledge the score itself, with a note. Locks the line,
+    before it the score of an item 9.
 
     Raises RoleRefused - what is CLINICAL goes only by a clinician - and Stale for a line that somebody has done already
     or that is one of CLOSED_BY_ACT.
     """
     permissions.require(actor, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
     with transaction.atomic():
+        asked = _lock_score(task)
         fresh = _open(task)
         if fresh.kind in CLOSED_BY_ACT:
             raise Stale(str(CLOSED_BY_ACT[TaskKind(fresh.kind)]))
-        if fresh.kind == TaskKind.ITEM_9:
+        if asked is not None:
             from patients import scoring  # scoring opens lines, so it imports this module
 
-            score = Score.objects.filter(pk=int(fresh.key), seen_at=None, voided_at=None).first()
-            if score is not None:
-                scoring.see(actor=actor, score=score, note=note, now=now)
+            scoring.see(actor=actor, score=asked, note=note, now=now)
         fresh.done_at, fresh.done_by = now, actor
         fresh.save(update_fields=["done_at", "done_by"])
     return fresh
+
+
+def _lock_score(task: Task) -> Score | None:
+    """The score of which an item 9 line speaks, under lock, while it waits for a clinician. `scoring` locks a score
+    before its line, so this does too."""
+    if task.kind != TaskKind.ITEM_9 or not task.key.isdecimal():
+        return None
+    score = Score.objects.select_for_update(no_key=True).filter(pk=int(task.key)).first()
+    return score if score is not None and score.seen_at is None and score.voided_at is None else None
 
 
 def assign(*, actor: Staff, task: Task, to: Staff | None, now: datetime) -> Task:

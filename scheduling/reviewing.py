@@ -156,4 +156,4 @@ def answered(course: Course, *, by: Staff | None, now: datetime) -> None:
 
 def review(*, now: datetime) -> None:
     """Open and close what time brings, for every course: beat calls this. See `lapses.review`."""
-    lapses.review(now=now)
+    writes.commit(lambda: lapses.review(now=now))

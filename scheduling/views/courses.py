@@ -16,11 +16,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
 from clinic.errors import DomainError, Stale
-from clinic.findings import Level
+from clinic.findings import Finding, Level
 from clinic.forms import add_error
 from clinic.http import actor, page
 from clinic.permissions import Verb, allowed, kind_of
-from scheduling import cancelling, confirming, history, openings, queries, visits, wording
+from patients.templatetags.screenings import gates_of
+from scheduling import cancelling, confirming, gating, history, openings, queries, visits, wording
 from scheduling.forms import GiveUpForm, SignForm
 from scheduling.models import OPEN, Course, CourseState
 from scheduling.views import hints, response, steps
@@ -148,7 +149,9 @@ def _page(
     signed = {override.rule for override in found.overrides.all()}
     held = found.state == CourseState.HELD
     unsigned = sorted({finding.rule for finding in findings if finding.level == Level.OVERRIDE} - signed)
-    needed = unsigned if held else []
+    screened = _screened(found, now) if held else ()
+    asked_of_screening = {finding.rule for finding in screened if finding.level == Level.OVERRIDE}
+    needed = sorted({*unsigned, *asked_of_screening}) if held else []
     earlier, rows = steps.folded(standing.rows)
     kept, withdrawn = queries.in_turn(mails)
     return render(
@@ -174,6 +177,7 @@ def _page(
             "withdrawn": withdrawn,
             "bookable": held and found.held_until is not None and found.held_until > now,
             "needed": needed,
+            "gates": gates_of(found.patient_id, screened, request.path),
             "sign": context.get("sign_form") or SignForm(site=found.site, actor=staff, prefix="sign"),
             "refusal": refusal,
             "request_id": uuid4(),
@@ -182,6 +186,12 @@ def _page(
         },
         status=status,
     )
+
+
+def _screened(found: Course, now: datetime) -> tuple[Finding, ...]:
+    """What the screening says against a held course."""
+    rules = found.protocol.protocol
+    return gating.findings(patient=found.patient_id, site=found.site, protocol=rules, course=found, now=now)
 
 
 def _latest_starts(found: Course, now: datetime) -> Mapping[int, datetime | None]:

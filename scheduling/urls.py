@@ -4,7 +4,19 @@ from django.conf import settings
 from django.urls import path, register_converter
 
 from clinic.converters import DateConverter
-from scheduling.views import board, calendar, courses, new_course, response, scores, sessions, sink, visit, worklist
+from scheduling.views import (
+    board,
+    calendar,
+    courses,
+    letter,
+    new_course,
+    response,
+    scores,
+    sessions,
+    sink,
+    visit,
+    worklist,
+)
 
 register_converter(DateConverter, "date")
 
@@ -27,6 +39,7 @@ urlpatterns = [
     path("courses/<int:course_id>/cancel/", courses.cancel, name="course-cancel"),
     path("courses/<int:course_id>/decide/", response.decide, name="course-decide"),
     path("courses/<int:course_id>/dates/", courses.dates, name="course-dates"),
+    path("courses/<int:course_id>/letter/", letter.letter, name="course-letter"),
     path("sessions/<int:session_id>/move/", sessions.move, name="session-move"),
     path("sessions/<int:session_id>/cancel/", sessions.cancel, name="session-cancel"),
     path("sessions/<int:session_id>/confirm/", sessions.confirm, name="session-confirm"),

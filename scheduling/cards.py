@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from clinic.findings import Finding, Level
 from clinic.models import Closure, OpeningHours, Site
+from patients import eligibility
 from scheduling.booking import Offer
 from scheduling.drafts import Rows, edited, kept
 from scheduling.protocols.types import Place, VisitShape, Wishes
@@ -153,7 +154,8 @@ def _card(
     dates = [_date(place, calendar.zone) for place in places]
     days = [(day - dates[0]).days for day in dates]
     gaps = [later - earlier for earlier, later in pairwise(days)]
-    levels = [finding.level for finding in findings]
+    # What the screening says is the same of every plan, and stands above them.
+    levels = [finding.level for finding in findings if finding.rule not in eligibility.RULES]
     return Card(
         label=label,
         chosen=chosen,

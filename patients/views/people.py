@@ -25,6 +25,7 @@ from patients import registering
 from patients.forms import Filter, PatientForm, SearchForm
 from patients.models import Patient
 from patients.registering import PossibleDuplicate
+from patients.screening import DEFAULT_DRUG
 from patients.search import names_somebody, parts, says_enough, search
 from scheduling import queries, reminders, standing, writes
 from scheduling.models import OPEN, Course
@@ -143,6 +144,7 @@ def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
         "section": "patients",
         "patient": found,
         "page": shown,
+        "drug": shown.running.protocol.protocol.drug if shown.running else DEFAULT_DRUG,
         "next": coming[0] if coming else None,
         "later": coming[1:],
         "movable": bool(coming) and coming[0].state in OPEN,

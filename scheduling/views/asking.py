@@ -16,11 +16,12 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from clinic.errors import DomainError
+from clinic.findings import Finding
 from clinic.forms import add_error
 from clinic.http import actor
 from clinic.models import OpeningHours, Site
 from patients.models import Patient
-from scheduling import booking, queries
+from scheduling import booking, gating, queries
 from scheduling.booking import Proposal
 from scheduling.forms import MOST_AWAY, MOST_SESSIONS, AskForm, AwayForms, DayForm
 from scheduling.models import Course, ProtocolVersion
@@ -163,6 +164,12 @@ class Asked:
                 add_error(self.form, error)
             self.refusal = error.message
             return Proposal()
+
+    @property
+    def screened(self) -> tuple[Finding, ...]:
+        """What the patient's screening says, whatever is planned."""
+        known: dict[str, Any] = {"patient": self.patient.pk, "site": self.site, "course": self.course}
+        return gating.findings(**known, protocol=self.protocol.protocol, now=self.now)
 
     @property
     def in_the_way(self) -> bool:

@@ -17,7 +17,9 @@ from clinic.errors import DomainError, RequestReused, RulesBroken
 from clinic.findings import Finding, Level
 from clinic.http import actor
 from clinic.models import Site, Staff
+from patients import eligibility
 from patients.models import Patient
+from patients.templatetags.screenings import gates_of
 from scheduling import booking, cards, drafts
 from scheduling.booking import Offer, Signature, SlotTaken
 from scheduling.drafts import Row, Rows
@@ -256,6 +258,8 @@ class Desk:
                 self.errors.append(_("Row %(number)s is taken: choose another time.") % {"number": index + 1})
         elif all(finding.level != Level.BLOCK for finding in error.findings):
             self.errors.append(_("A prescriber has to sign first."))
+        elif all(found.rule in eligibility.RULES for found in error.findings if found.level == Level.BLOCK):
+            self.errors.append(_("The screening is not complete. Open it, or hold the times meanwhile."))
         else:
             self.errors.append(_("A row breaks a rule that nobody can pass over."))
         if self.sign.is_bound and (wrong := next(iter(self.sign.errors), None)):
@@ -293,7 +297,8 @@ class Desk:
 
     def _planned(self) -> dict[str, Any]:
         """The plans, the rows of one, and what the rules say to them."""
-        asked, findings = self.asked, self.findings
+        asked, found = self.asked, self.findings if self.places else self.asked.screened
+        findings = tuple(finding for finding in found if finding.rule not in eligibility.RULES)
         proposal, rules = asked.proposal, asked.protocol.protocol
         initial = self.course is None or self.course.phase == Phase.INITIAL
         last_day = rules.limits["span-max"].value if initial else None
@@ -312,7 +317,7 @@ class Desk:
             replace(line, unmet=cards.unmet(asked.wishes, line.row.place, rules.visit, self.site.zone))
             for line in drafts.lines(self.rows, findings, names, rules.visit, self._first_day(), last_day)
         ]
-        levels = {level: [found for found in findings if found.level == level] for level in Level}
+        levels = {level: [finding for finding in found if finding.level == level] for level in Level}
         signed = [line for line in lines if any(found.level == Level.OVERRIDE for found in line.findings)]
         return {
             "protocol": asked.protocol,
@@ -328,7 +333,9 @@ class Desk:
             "elsewhere": drafts.elsewhere(findings),
             "warnings": levels[Level.WARN],
             "overrides": levels[Level.OVERRIDE],
-            "blocked": bool(levels[Level.BLOCK]),
+            "blocked": any(finding.level == Level.BLOCK for finding in findings),
+            "barred": any(finding.rule in eligibility.BLOCKS for finding in found),
+            "gates": gates_of(self.patient.pk, found, self.request.path),
             "needed": sorted({finding.rule for finding in levels[Level.OVERRIDE]}),
             "judged": self.judged,
         }

@@ -35,7 +35,8 @@ OUT_OF_ORDER = gettext_noop("The chair is out of order then.")
 
 
 class Booked(NamedTuple):
-    """A live session as it takes time from others: the chair throughout, the prescriber from dose to discharge."""
+    """A live session as it takes time from others: the chair throughout, the prescriber from dose to discharge; each
+    from when it changed, where it did during the visit."""
 
     session: int
     chair: int
@@ -158,8 +159,9 @@ _SHIFTS = """
     WHERE shift.site_id = %(site)s AND (%(all)s OR shift.staff_id = ANY(%(prescribers)s))
 """
 _BOOKED = """
-    SELECT local_date, id, chair_id, prescriber_id, extract(epoch FROM lower(during))::float8,
-           extract(epoch FROM upper(during))::float8, extract(epoch FROM dose_starts_at)::float8,
+    SELECT local_date, id, chair_id, prescriber_id,
+           extract(epoch FROM coalesce(chair_since, lower(during)))::float8, extract(epoch FROM upper(during))::float8,
+           extract(epoch FROM coalesce(prescriber_since, dose_starts_at))::float8,
            extract(epoch FROM discharge_at)::float8
     FROM scheduling_session
     WHERE site_id = %(site)s AND local_date = ANY(%(dates)s) AND session_live(state)

@@ -229,6 +229,8 @@ def _times(site: Site, protocol: Protocol, where: Place) -> dict[str, Any]:
     return {
         "chair_id": where.chair,
         "prescriber_id": where.prescriber,
+        "chair_since": None,
+        "prescriber_since": None,
         "during": DateTimeTZRange(times.starts_at, times.ends_at),
         "local_date": times.starts_at.astimezone(site.zone).date(),
         "dose_starts_at": times.dose_starts_at,

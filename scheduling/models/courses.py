@@ -11,8 +11,8 @@ from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import Count, F, OuterRef, Prefetch, Q, Subquery
-from django.db.models.functions import Now
+from django.db.models import Count, F, Func, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Chair, Site, finite, same
@@ -37,6 +37,13 @@ def _steps() -> Q:
     return allowed | Q(
         state=SessionState.NOT_DOSED, checked_in_at__isnull=False, dose_started_at=None, left_at__isnull=False
     )
+
+
+def _in_chair() -> Func:
+    """When a visit takes the time of its chair: all of it, or what was to come when it changed to that chair."""
+    since = Coalesce("chair_since", Func("during", function="lower", output_field=models.DateTimeField()))
+    until = Func("during", function="upper", output_field=models.DateTimeField())
+    return Func(since, until, function="tstzrange", output_field=DateTimeRangeField())
 
 
 class Day(models.Model):
@@ -178,6 +185,7 @@ class Session(models.Model):
     the guard refuses rows in which they differ. Only `placing.py` writes the planned times. `expected_at` is what a
     patient who comes late has said on the phone; it changes nothing that is planned. `checked_in_at` to `left_at` are
     when the steps were in truth, `stepped_at` when the last of them was written down: it can be undone for a while.
+    `chair_since` and `prescriber_since` are set when these changed during the visit: from then on it takes their time.
     """
 
     course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="sessions")
@@ -203,6 +211,8 @@ class Session(models.Model):
     dose_ended_at = models.DateTimeField(null=True)
     left_at = models.DateTimeField(null=True)
     stepped_at = models.DateTimeField(null=True)
+    chair_since = models.DateTimeField(null=True)
+    prescriber_since = models.DateTimeField(null=True)
 
     objects = SessionQuerySet.as_manager()
 
@@ -210,7 +220,7 @@ class Session(models.Model):
         constraints = [
             ExclusionConstraint(
                 name="session_chair_free",
-                expressions=[(same("chair"), RangeOperators.OVERLAPS), ("during", RangeOperators.OVERLAPS)],
+                expressions=[(same("chair"), RangeOperators.OVERLAPS), (_in_chair(), RangeOperators.OVERLAPS)],
                 condition=Q(state__in=LIVE),
             ),
             ExclusionConstraint(
@@ -250,6 +260,16 @@ class Session(models.Model):
                 condition=Q(expected_at=None) | Q(during__startswith__lt=F("expected_at")),
             ),
             models.CheckConstraint(name="session_steps", condition=_steps()),
+            models.CheckConstraint(
+                name="session_chair_since",
+                condition=Q(chair_since=None)
+                | Q(chair_since__gte=F("during__startswith"), chair_since__lte=F("during__endswith")),
+            ),
+            models.CheckConstraint(
+                name="session_prescriber_since",
+                condition=Q(prescriber_since=None)
+                | Q(prescriber_since__gte=F("dose_starts_at"), prescriber_since__lte=F("discharge_at")),
+            ),
             models.CheckConstraint(
                 name="session_steps_in_order",
                 condition=(Q(dose_started_at=None) | Q(checked_in_at__lte=F("dose_started_at")))

@@ -1,6 +1,8 @@
 """What exclusion constraints cannot count, as functions in the database: a prescriber on shift from the start of the
 dose to discharge, and no more patients at once than that shift's limit.
 
+Of a visit that was handed over on its way only what is to come counts: `prescriber_since`, `chair_since`.
+
 How it holds against writers of any kind: whoever changes times, resources or liveness has the day rows of the dates
 concerned locked, either through `lock_days`, which waits in one order, or in the BEFORE trigger, which never waits
 (waiting there deadlocks). The AFTER trigger then reads what every earlier writer committed. Raising the day's version
@@ -78,11 +80,11 @@ CREATE OR REPLACE FUNCTION session_moved(a_old scheduling_session, a_new schedul
 LANGUAGE sql IMMUTABLE AS $body$
     SELECT (a_old.during, a_old.dose_starts_at, a_old.dose_ends_at, a_old.discharge_at, a_old.chair_id,
             a_old.prescriber_id, a_old.site_id, a_old.patient_id, a_old.course_id, a_old.local_date,
-            session_live(a_old.state))
+            a_old.chair_since, a_old.prescriber_since, session_live(a_old.state))
         IS DISTINCT FROM
            (a_new.during, a_new.dose_starts_at, a_new.dose_ends_at, a_new.discharge_at, a_new.chair_id,
             a_new.prescriber_id, a_new.site_id, a_new.patient_id, a_new.course_id, a_new.local_date,
-            session_live(a_new.state))
+            a_new.chair_since, a_new.prescriber_since, session_live(a_new.state))
 $body$""",
     ),
     (
@@ -103,6 +105,7 @@ LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $body$
 DECLARE
     zone text;
     chair_active boolean;
+    care_since timestamptz := coalesce(s.prescriber_since, s.dose_starts_at);  -- handed over: what is to come
 BEGIN
     SELECT site.time_zone, chair.active INTO zone, chair_active
     FROM clinic_chair AS chair JOIN clinic_site AS site ON site.id = chair.site_id
@@ -113,32 +116,34 @@ BEGIN
     IF NOT EXISTS (SELECT FROM scheduling_course WHERE id = s.course_id AND patient_id = s.patient_id) THEN
         RETURN 'session_patient_is_the_courses';
     END IF;
+    IF care_since >= s.discharge_at THEN RETURN NULL; END IF;
     IF NOT coalesce((
-        SELECT range_agg(shift.during) @> tstzrange(s.dose_starts_at, s.discharge_at)
+        SELECT range_agg(shift.during) @> tstzrange(care_since, s.discharge_at)
         FROM clinic_shift AS shift
         WHERE shift.staff_id = s.prescriber_id AND shift.site_id = s.site_id
-          AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
+          AND lower(shift.during) < s.discharge_at AND upper(shift.during) > care_since
           AND lower(shift.during) > s.dose_starts_at - interval '25 hours'  -- shift_within_a_day
     ), false) THEN
         RETURN 'session_prescriber_on_shift';
     END IF;
     IF EXISTS (
         WITH under_care AS (
-            SELECT other.dose_starts_at AS since, other.discharge_at AS until
+            SELECT coalesce(other.prescriber_since, other.dose_starts_at) AS since, other.discharge_at AS until
             FROM scheduling_session AS other
             WHERE other.prescriber_id = s.prescriber_id AND session_live(other.state)
               AND other.dose_starts_at < s.discharge_at
               AND other.dose_starts_at > s.dose_starts_at - interval '25 hours'  -- session_phases_in_a_day
-              AND other.discharge_at > s.dose_starts_at
+              AND other.discharge_at > care_since
         ), shifts AS (
             SELECT lower(shift.during) AS since, upper(shift.during) AS until, shift.patients_at_once
             FROM clinic_shift AS shift
             WHERE shift.staff_id = s.prescriber_id
-              AND lower(shift.during) < s.discharge_at AND upper(shift.during) > s.dose_starts_at
+              AND lower(shift.during) < s.discharge_at AND upper(shift.during) > care_since
               AND lower(shift.during) > s.dose_starts_at - interval '25 hours'
         ), instants AS (
-            SELECT greatest(since, s.dose_starts_at) AS instant FROM under_care
-            UNION SELECT greatest(since, s.dose_starts_at) FROM shifts
+            SELECT greatest(under_care.since, care_since) AS instant FROM under_care
+            WHERE under_care.since < s.discharge_at
+            UNION SELECT greatest(shifts.since, care_since) FROM shifts
         )
         SELECT FROM instants JOIN shifts ON shifts.since <= instants.instant AND instants.instant < shifts.until
         WHERE (

@@ -39,7 +39,7 @@ OF_THE_CALENDAR = frozenset(
 )
 
 #: How often dates are looked for again when others were quicker, before a decision stands without them.
-TRIES = 2
+TRIES = 3
 
 
 class _Lost(Exception):

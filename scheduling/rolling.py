@@ -9,6 +9,7 @@ from functools import partial
 from django.db import IntegrityError
 from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
+from clinic.errors import Stale
 from clinic.findings import Level
 from scheduling import further, gating, judging, placing, writes
 from scheduling.booking import BROKEN, TAKEN
@@ -85,7 +86,7 @@ def _roll(course: Course, needs: tuple[Need, ...], now: datetime) -> int:
     )
     try:
         return writes.commit(partial(_carry_out, course, needs, found, now))
-    except _Lost:
+    except (_Lost, Stale):
         return 0
     except IntegrityError as error:
         if writes.constraint_of(error) not in (*TAKEN, *BROKEN):

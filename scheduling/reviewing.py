@@ -115,7 +115,8 @@ def after_score(patient: Patient, *, by: Staff | None, now: datetime) -> None:
     benefit, the end of the phase. Belongs into the transaction that wrote or took back the score.
 
     A line names its score, so what somebody has taken off comes again with the next score only. `worse` stays until
-    somebody has looked at it, the others go when a later score takes their reason away. Five queries, no locks.
+    somebody has looked at it, the others go when a later score takes their reason away. Seven
+    queries at most; the patient is locked by the caller.
     """
     course = Course.objects.running().filter(patient=patient).select_related("site", "protocol").first()
     if course is None:
@@ -127,6 +128,8 @@ def after_score(patient: Patient, *, by: Staff | None, now: datetime) -> None:
         sessions = list(course.sessions.live())
         scores = [score for score in response.scores_of(course, sessions) if score.instrument == PHQ9.code]
         advice = response.advice_of(course, course.protocol.protocol, sessions, scores)
+        # A score knows of no course; the line that it has opened belongs to the one under way.
+        Task.objects.filter(kind=TaskKind.ITEM_9, patient=patient, course=None, done_at=None).update(course=course)
     key = f"score-{scores[-1].pk}" if scores else ""
     wanted = {LINES[one.code]: one for one in reversed(advice) if one.code in LINES}
     kept = {(TaskKind.WORSE, f"score-{score.pk}") for score in scores if TaskKind.WORSE not in wanted}

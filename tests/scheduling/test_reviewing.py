@@ -84,6 +84,12 @@ def test_item_9_that_rises_is_worse_and_has_its_own_line(clinic: Clinic, patient
     ]
 
 
+def test_item_9_belongs_to_the_course_under_way(clinic: Clinic, course: Course, patient: Patient) -> None:
+    reviewing.record_score(actor=None, patient=patient, instrument="phq9", items=IN_DANGER, taken_at=at(0), now=at(0))
+
+    assert Task.objects.get().course == course
+
+
 def test_worse_stays_until_somebody_has_looked_and_there_is_one_line(
     clinic: Clinic, course: Course, patient: Patient
 ) -> None:

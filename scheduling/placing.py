@@ -15,7 +15,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import F
 
 from clinic.findings import Finding, Level
-from clinic.models import Site, Staff
+from clinic.models import Chair, Site, Staff
 from patients.models import Task, TaskKind
 from scheduling import reminders, writes
 from scheduling.judging import Signature
@@ -113,6 +113,28 @@ def move(moves: Sequence[tuple[Session, Place]], protocol: Protocol, now: dateti
         written.update(times)
     columns = ["times_version", "needs_replan", "state", "confirmed_at", "freed_at", "expected_at", *sorted(written)]
     Session.objects.bulk_update([session for session, _ in moves], columns)
+
+
+def sit(seats: Sequence[tuple[Session, Chair]], now: datetime) -> None:
+    """Let visits under way take other chairs from now on, also each other's; what is planned stays.
+
+    The constraint on chairs looks at each row as it is written: the first visit steps aside, taking no chair's time,
+    before the others move.
+    """
+    first, *others = seats
+    if others:
+        first[0].chair_since = first[0].ends_at
+        first[0].save(update_fields=["chair_since"])
+    for session, chair in (*others, first):
+        session.chair, session.chair_since = chair, min(max(now, session.starts_at), session.ends_at)
+        session.save(update_fields=["chair", "chair_since"])
+
+
+def care(session: Session, prescriber: Staff, now: datetime) -> None:
+    """Give a visit under way to another prescriber from now on; what is planned stays."""
+    session.prescriber = prescriber
+    session.prescriber_since = min(max(now, session.dose_starts_at), session.discharge_at)
+    session.save(update_fields=["prescriber", "prescriber_since"])
 
 
 def book(course: Course, sessions: Sequence[Session]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -15,9 +16,10 @@ from rest_framework.serializers import Serializer
 from clinic import clock
 from clinic.api import Endpoint, actor, answers, endpoint, validated
 from clinic.errors import Invalid
+from clinic.models import Chair, Staff
 from clinic.permissions import Verb
 from clinic.serializers import FindingOut
-from scheduling import charting, charts, stepping, treating
+from scheduling import charting, charts, handing, stepping, treating
 from scheduling.api.asked import remember, require_real_times, signature_of
 from scheduling.api.outputs import change_data
 from scheduling.api.visit_inputs import (
@@ -26,10 +28,12 @@ from scheduling.api.visit_inputs import (
     AddendumIn,
     AdverseEventIn,
     AmendIn,
+    ChairIn,
     CheckInIn,
     DischargeIn,
     FinishIn,
     OnceIn,
+    PrescriberIn,
     ReasonIn,
     ReviewIn,
     StartIn,
@@ -155,6 +159,32 @@ def form(request: Request, pk: int) -> Response:
     return _step(request, pk, OnceIn, lambda given: charting.send_form(**given))
 
 
+@_describe(ChairIn, 422)
+@endpoint(POST=Verb.RUN_VISIT)
+def chair(request: Request, pk: int) -> Response:
+    """The patient moves to another chair for the rest of the visit; two visits can swap theirs."""
+
+    def act(given: dict[str, Any]) -> Change:
+        other = given.pop("swap")
+        swap = None if other is None else _referred(Session.objects.all(), other, "swap")
+        place = _referred(Chair.objects.all(), given.pop("chair"), "chair")
+        return handing.change_chair(chair=place, swap=swap, **given)
+
+    return _step(request, pk, ChairIn, act)
+
+
+@_describe(PrescriberIn, 422)
+@endpoint(POST=Verb.RUN_VISIT)
+def prescriber(request: Request, pk: int) -> Response:
+    """Another prescriber has the patient for the rest of the visit."""
+
+    def act(given: dict[str, Any]) -> Change:
+        person = _referred(Staff.objects.all(), given.pop("prescriber"), "prescriber")
+        return handing.hand_over(prescriber=person, **given)
+
+    return _step(request, pk, PrescriberIn, act)
+
+
 @_describe_made(VitalsIn)
 @endpoint(POST=Verb.RUN_VISIT)
 def vitals(request: Request, pk: int) -> Response:
@@ -219,6 +249,14 @@ def _record(
     given = _given(request, pk, body)
     row, repeated = act(given)
     return Response({**_answer_of(given["session"]), "recorded": row.pk}, status=200 if repeated else 201)
+
+
+def _referred(known: QuerySet[Any], pk: int, field: str) -> Any:
+    """What a number in a body names; raises Invalid for one that names nothing."""
+    found = known.filter(pk=pk).first()
+    if found is None:
+        raise Invalid.at(field, _("There is nothing by this number."))
+    return found
 
 
 def _signed(request: Request, given: dict[str, Any]) -> dict[str, Any]:

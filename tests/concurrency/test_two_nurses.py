@@ -3,6 +3,7 @@ takes effect once, nobody waits for ever."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,12 +13,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from clinic.errors import RequestReused, Stale
-from clinic.models import Role
-from scheduling import booking, charting, treating, visits
+from clinic.models import Role, Shift
+from scheduling import booking, charting, handing, treating, visits
 from scheduling.models import CourseEvent, Day, Session, SessionState, VitalsRound
 from scheduling.protocols.types import Place
-from tests.concurrency.test_booking_races import OK, Act, Desks
-from tests.concurrency.test_races import assert_sound
+from tests.concurrency.test_booking_races import OK, RULES, Act, Desks
+from tests.concurrency.test_races import assert_sound, misfits
 from tests.factories import MONDAY, Clinic, PatientFactory, StaffFactory, local, make_clinic, protocol
 from tests.visits import START, WELL, Visit, at, make_visit
 
@@ -125,6 +126,73 @@ def test_a_step_takes_effect_once_beside_bookings(
     assert visit.fresh().state == after
     assert CourseEvent.objects.count() == events + 1 + len(bookings)
     assert_sound()
+
+
+def test_one_free_chair_goes_to_one_visit_or_one_booking(clinic: Clinic, desks: Desks) -> None:
+    """Three patients are to move to the only free chair while the desk books it for later in their visits."""
+    under_way = [make_visit(clinic, chair=number) for number in range(3)]
+    for visit in under_way:
+        visit.come_to(IN.MONITORING)
+    free, said = clinic.chairs[3], list[str]()
+    moves = [
+        partial(handing.change_chair, actor=visit.nurse, session=visit.session, chair=free, now=at(80))
+        for visit in under_way
+    ]
+    bookings = [
+        partial(
+            booking.book_course,
+            actor=clinic.desk,
+            patient=PatientFactory.create(),
+            protocol=protocol(),
+            places=[Place(at(150), free.pk, clinic.prescribers[1].pk)],
+            now=at(80),
+        )
+        for _ in range(3)
+    ]
+
+    answers = desks.press([*(told(move, said) for move in moves), *bookings])
+
+    assert Counter([*answers[3:], *said])[OK] == 1
+    assert Session.objects.filter(chair=free).count() == 1
+    assert misfits() == []
+
+
+def test_two_nurses_swap_the_same_two_chairs_once_each_time(clinic: Clinic, desks: Desks) -> None:
+    """Swapped and swapped back from six tablets: whatever came first, two patients sit in two chairs."""
+    one, other = make_visit(clinic), make_visit(clinic, chair=1)
+    for visit in (one, other):
+        visit.come_to(IN.GIVING)
+    there = partial(handing.change_chair, session=one.session, chair=clinic.chairs[1], swap=other.session)
+    same = partial(handing.change_chair, session=other.session, chair=clinic.chairs[0], swap=one.session)
+    said: list[str] = []
+
+    desks.press([told(partial(act, actor=one.nurse, now=at(50)), said) for act in (there, same) * 3])
+
+    assert Counter(said) == {OK: 1, STALE: 5}
+    assert (one.fresh().chair, other.fresh().chair) == (clinic.chairs[1], clinic.chairs[0])
+
+
+def test_a_prescriber_with_room_for_one_takes_one_visit(clinic: Clinic, desks: Desks) -> None:
+    under_way = [make_visit(clinic, chair=number) for number in range(4)]
+    for visit in under_way:
+        visit.come_to(IN.MONITORING)
+    Shift.objects.filter(staff=clinic.prescribers[1]).update(patients_at_once=1)
+
+    answers = desks.press(
+        [
+            partial(
+                handing.hand_over,
+                actor=visit.nurse,
+                session=visit.session,
+                prescriber=clinic.prescribers[1],
+                now=at(90),
+            )
+            for visit in under_way
+        ]
+    )
+
+    assert Counter(answers) == {OK: 1, RULES: 3}
+    assert Session.objects.filter(prescriber=clinic.prescribers[1]).count() == 1
 
 
 def test_one_request_from_two_tablets_gets_one_answer(clinic: Clinic, desks: Desks) -> None:

@@ -236,6 +236,25 @@ def test_the_ways_out_and_the_way_back(desk: Desk) -> None:
     ]
 
 
+def test_another_chair_and_another_prescriber_for_the_rest_of_the_visit(desk: Desk, clinic: Clinic) -> None:
+    other = make_visit(clinic, chair=1)
+    other.come_to_monitoring()
+    desk.visit.come_to_monitoring()
+    chair, doctor = clinic.chairs[1].pk, clinic.prescribers[1].pk
+    taken = desk("chair", {"chair": chair}, 80)
+    swapped = desk("chair", {"chair": chair, "swap": other.session.pk}, 80)
+    handed = desk("prescriber", {"prescriber": doctor}, 90)
+    nobody = desk("prescriber", {"prescriber": 999_999}, 90)
+
+    assert (taken.status, taken.body["code"]) == (409, "stale")
+    assert [(row["id"], row["chair"]) for row in swapped.body["sessions"]] == [
+        (desk.visit.session.pk, chair),
+        (other.session.pk, clinic.chairs[0].pk),
+    ]
+    assert (handed.status, handed.body["prescriber"], handed.body["chair"]) == (200, doctor, chair)
+    assert (nobody.status, list(nobody.body["fields"])) == (400, ["prescriber"])
+
+
 def test_an_adverse_event_and_its_repetition(desk: Desk) -> None:
     desk.visit.come_to_monitoring()
     body = {

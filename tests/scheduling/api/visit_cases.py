@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+
 from clinic.models import Shift
 from scheduling.models import Session, SessionState, VisitRecord, VitalsRound
 from tests.api import shown
@@ -59,6 +61,8 @@ VISIT_CASES = [
     "visit-adverse-events",
     "visit-addenda",
     "visit-form",
+    "visit-chair",
+    "visit-prescriber",
 ]
 
 
@@ -86,6 +90,8 @@ def bad_of_visits(known: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
 def visit_cases(clinic: Clinic) -> dict[str, Case]:
     """The cases by their names in VISIT_CASES."""
     Shift.objects.filter(site=clinic.site).update(patients_at_once=20)
+    early = DateTimeTZRange(local(MONDAY, "06:00"), local(MONDAY, "08:00"))
+    Shift.objects.create(staff=clinic.prescribers[1], site=clinic.site, during=early)
     request = {"request_id": str(uuid4())}
     common: dict[Path, str] = {("request_id",): "request_id"}
     step: dict[Path, str] = {("at",): "past", **common}
@@ -228,6 +234,16 @@ def visit_cases(clinic: Clinic) -> dict[str, Case]:
             path(_visit(clinic, IN.DISCHARGED), "addenda"),
             {"text": "Rang.\nAll well.", **request},
             {("text",): "text", **common},
+        ),
+        "visit-chair": Case(
+            path(_visit(clinic, IN.MONITORING), "chair"),
+            {"chair": ChairFactory.create(site=clinic.site, name="Spare").pk, "swap": None, **request},
+            {("chair",): "id", ("swap",): "asked", **common},
+        ),
+        "visit-prescriber": Case(
+            path(_visit(clinic, IN.MONITORING), "prescriber"),
+            {"prescriber": clinic.prescribers[1].pk, **request},
+            {("prescriber",): "id", **common},
         ),
         "visit-form": Case(path(_visit(clinic, IN.DISCHARGED, code="esketamine-trd-us"), "form"), request, common),
     }

@@ -65,7 +65,7 @@ def record_score(
             now=now,
         )
         if instrument == PHQ9.code:
-            after_score(patient, by=actor, now=now)
+            after_score(patient, now=now)
         return score
 
     asked = {
@@ -90,7 +90,7 @@ def void_score(*, actor: Staff, score: Score, request_id: UUID | None = None, no
         writes.lock_patient(score.patient_id)
         void = scoring.void(actor=actor, score=score, now=now)
         if void.instrument == PHQ9.code:
-            after_score(void.patient, by=actor, now=now)
+            after_score(void.patient, now=now)
         return void
 
     asked = {"actor": actor.pk, "score": score.pk}
@@ -110,7 +110,7 @@ def _score(pk: int) -> Score:
     return Score.objects.select_related("patient", "by", "seen_by").get(pk=pk)
 
 
-def after_score(patient: Patient, *, by: Staff | None, now: datetime) -> None:
+def after_score(patient: Patient, *, now: datetime) -> None:
     """Open and close the lines that a patient's PHQ-9 bring: `worse`, and with a running course `relapse`, little
     benefit, the end of the phase. Belongs into the transaction that wrote or took back the score.
 

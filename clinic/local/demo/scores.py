@@ -65,7 +65,7 @@ def write(patients: Sequence[Patient], now: datetime) -> None:
                 scores.append(_score(course.patient, GAD7, points * 2 // 3, taken_at))
     Score.objects.bulk_create(scores)
     for course in courses.filter(state=CourseState.ACTIVE):
-        reviewing.after_score(course.patient, by=None, now=now - timedelta(hours=4))
+        reviewing.after_score(course.patient, now=now - timedelta(hours=4))
     told = [(place, answers(PHQ9, points), ago) for place, points, ago in ANSWERED]
     for place, items, ago in (*told, (ITEM_9, ITEM_9_ANSWERS, ITEM_9_AGO)):
         taken_at = now - ago

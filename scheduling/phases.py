@@ -69,6 +69,11 @@ class Visit:
         return late if self.session.dose_started_at is None and late >= RUNS_OVER else timedelta()
 
     @property
+    def begins_at(self) -> datetime:
+        """From when on it takes the chair in which it is now."""
+        return max(self.times.starts_at, self.session.chair_since or self.times.starts_at)
+
+    @property
     def planned_end(self) -> datetime:
         """When the chair was to be free, later by as much as the patient waits for it."""
         return self.session.ends_at + self.delay

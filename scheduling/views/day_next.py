@@ -19,6 +19,14 @@ from scheduling.views.day_visit import Reading, minutes_over
 from scheduling.views.day_words import address, agreed, droplet, is_late, leads_to, measured, missing
 from scheduling.wording import length
 
+#: What is told of what is overdue, the same for as long as it lasts.
+SAID = {
+    "vitals": gettext_lazy("Vitals overdue"),
+    "dose": gettext_lazy("Dose late"),
+    "dose-end": gettext_lazy("End of dose overdue"),
+    "overrun": gettext_lazy("Overrun"),
+}
+
 SOON = 2 * HALF_HOUR
 
 #: A longer list is read by nobody; what is further ahead stands in the chairs.
@@ -39,8 +47,8 @@ STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to do or to expect. `tone` is red, amber or green where it has to be noticed, otherwise empty; `act` is
-    the step to take, for those who may, and where."""
+    """Something to do or to expect. `tone` is red, amber or green where it has to be noticed, otherwise empty; `said`
+    is what those hear who do not see it, without clocks; `act` is the step to take, for those who may, and where."""
 
     pk: int
     what: str
@@ -50,6 +58,7 @@ class Item:
     tone: str
     icon: SafeString
     title: str
+    said: str
     name: str
     url: str
     notes: tuple[str, ...]
@@ -151,6 +160,7 @@ class _Telling:
     ) -> Item:
         """One line: what, when, who, and what can be done about it."""
         session = visit.session
+        late = is_late(session, self.now) and session.state in AWAITED
         return Item(
             pk=session.pk,
             what=what,
@@ -160,13 +170,14 @@ class _Telling:
             tone=tone,
             icon=draw_icon(icon),
             title=title,
+            said=_("Not arrived") if late and what == "arrival" else str(SAID.get(what, title)),
             name=str(session.patient),
             url=leads_to(session, runs=self.read.runs, today=self.day),
             notes=notes,
             phone=session.patient.phone if session.state in OPEN else "",
             confirm=address("session-confirm", session.pk) if self.can_be_confirmed(session) else "",
             act=self.act(visit, what),
-            late=is_late(session, self.now) and session.state in AWAITED,
+            late=late,
             expected=agreed(session, self.now) is not None,
         )
 

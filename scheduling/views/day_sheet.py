@@ -116,7 +116,7 @@ class _Drawing:
         """A chair's header and its day."""
         outages = self.outages.get(row.chair.pk, [])
         placed: list[tuple[datetime, SafeString]] = [*self._outages(outages), *self._free(row, outages)]
-        placed += [(visit.times.starts_at, draw(visit, self.read)) for visit in row.visits]
+        placed += [(visit.begins_at, draw(visit, self.read)) for visit in row.visits]
         placed += [(visit.planned_end, self._tail(visit)) for visit in row.visits if visit.overrun]
         placed.sort(key=lambda one: one[0])
         icon, now, clock, edge = self._status(row, outages)
@@ -146,7 +146,7 @@ class _Drawing:
     def _free(self, row: ChairDay, outages: Sequence[Closure]) -> Iterator[tuple[datetime, SafeString]]:
         """What is left of the chair's day from now on, and whether a visit by the default protocol still fits in."""
         taken = [(visit.session.starts_at, visit.session.ends_at) for visit in row.visits]
-        taken += [(visit.times.starts_at, visit.times.ends_at) for visit in row.visits]
+        taken += [(visit.begins_at, visit.times.ends_at) for visit in row.visits]
         taken += [(outage.during.lower, outage.during.upper) for outage in outages]
         if not row.chair.active:
             return
@@ -176,9 +176,10 @@ class _Drawing:
         seated = next((visit for visit in row.visits if visit.running), None)
         if seated is not None:
             icon, word, clock = state_of(seated, self.read)
+            following = row.after(seated)
             if seated.session.state == SessionState.READY:
                 clock = since("min", seated.home_from, self.now)
-            return icon, word, clock, "red" if alarming(seated) else ""
+            return icon, word, clock, "red" if alarming(seated) or (following and following.delay) else ""
         for outage in outages:
             if outage.during.lower <= self.now < outage.during.upper:
                 return "ban", _("Out of order"), "", ""

@@ -38,6 +38,8 @@ PHASES = ("prepare", "give", "monitor", "turn-over")
 
 #: A phase of at least so many rows has room for a line of text, or for two.
 ROOM, ROOM_FOR_TWO = 4, 7
+#: So many lines of text find room in ten rows.
+LINES = 3
 #: A dose that began so much later than planned is told.
 BEGAN_LATE = timedelta(minutes=5)
 
@@ -123,8 +125,9 @@ class _Drawn:
         """Its phases to scale. Who runs over ends as planned; what is beyond is drawn by the chair."""
         session, times = self.session, self.visit.times
         end = max(self.visit.planned_end, times.starts_at) if self.visit.running else times.ends_at
-        instants = [times.starts_at, times.dose_starts_at, times.dose_ends_at, times.discharge_at]
-        edges = [self.scale.row(min(at, end)) for at in [*instants, end]]
+        since = self.visit.begins_at
+        instants = [since, times.dose_starts_at, times.dose_ends_at, times.discharge_at, end]
+        edges = [self.scale.row(max(since, min(at, end))) for at in instants]
         rows = [later - earlier for earlier, later in pairwise(edges)]
         named = next((place for place, high in enumerate(rows[:3]) if high >= ROOM), 2)
         giving = session.state == SessionState.GIVING and rows[1] >= ROOM_FOR_TWO
@@ -135,7 +138,8 @@ class _Drawn:
         if giving:
             told[1] = tuple(self.state())
         last = max((place for place in range(3) if rows[place]), default=2)
-        told[last] = (*told.get(last, ()), *(() if giving else self.state()), *self.rest())
+        said = [] if giving else list(self.state())
+        told[last] = (*told.get(last, ()), *said, *self.rest(LINES * rows[last] // 10 - len(said)))
         dose = self.scale.span(times.dose_starts_at, times.dose_ends_at)
         name = str(session.patient)
         parts = tuple(
@@ -151,7 +155,7 @@ class _Drawn:
         )
         return Block(
             pk=session.pk,
-            place=self.scale.place(times.starts_at, end),
+            place=self.scale.place(since, end),
             looks=self.looks(),
             url=leads_to(session, runs=self.read.runs, today=self.now.astimezone(self.scale.zone).date()),
             name=name,
@@ -180,7 +184,7 @@ class _Drawn:
         started: datetime | None = self.session.dose_started_at
         if started is not None and started - self.session.dose_starts_at >= BEGAN_LATE:
             late = wording.length(started - self.session.dose_starts_at)
-            yield draw_fact("began", _("Dose began %(length)s late") % {"length": late}, "")
+            yield draw_fact("began", _("Began %(length)s late") % {"length": late}, "")
 
     def state(self) -> Iterator[SafeString]:
         """Its state, and the next measurement."""
@@ -197,18 +201,19 @@ class _Drawn:
         else:
             yield draw_fact("due", _("Vitals next"), at)
 
-    def rest(self) -> Iterator[SafeString]:
-        """What is wrong, when the patient may leave and what that lacks, who treats."""
-        yield from self.alerts()
+    def rest(self, room: int) -> list[SafeString]:
+        """What is wrong, when the patient may leave and what that lacks, who treats; the last values where there is
+        still room for a line."""
+        lines = list(self.alerts())
         label, value = home_from(self.visit, self.read)
         if label:
-            yield draw_fact("home", label, value)
+            lines.append(draw_fact("home", label, value))
         lacks = missing(self.visit)
         if lacks and self.now >= self.visit.home_from - FRESH_AT_DISCHARGE:
-            yield draw_fact("lacks", _("Missing: %(what)s") % {"what": lacks}, "")
-        if self.visit.running and self.visit.last:
-            yield draw_fact("last", self.scale.clock(self.visit.last.taken_at), measured(self.visit.last))
-        yield draw_by(self.session.prescriber.short_name, nth(self.session))
+            lines.append(draw_fact("lacks", _("Missing: %(what)s") % {"what": lacks}, ""))
+        if self.visit.running and self.visit.last and len(lines) + 1 < room:
+            lines.append(draw_fact("last", self.scale.clock(self.visit.last.taken_at), measured(self.visit.last)))
+        return [*lines, draw_by(self.session.prescriber.short_name, nth(self.session))]
 
     def alerts(self) -> Iterator[SafeString]:
         """What has to be noticed about a visit."""

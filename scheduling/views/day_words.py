@@ -48,7 +48,7 @@ def overdue(visit: Visit, what: str) -> Due | None:
 def alarming(visit: Visit) -> bool:
     """Something about a patient who is here cannot wait."""
     return visit.running and bool(
-        overdue(visit, "vitals") or overdue(visit, "dose-end") or visit.overrun or visit.unseen or visit.alone_from
+        overdue(visit, "vitals") or overdue(visit, "dose-end") or visit.unseen or visit.alone_from
     )
 
 

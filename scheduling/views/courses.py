@@ -144,6 +144,7 @@ def _page(
         now=now,
         books=allowed(staff, Verb.BOOK),
         marks_no_show=allowed(staff, Verb.NO_SHOW),
+        runs=allowed(staff, Verb.RUN_VISIT),
         latest=_latest_starts(found, now),
     )
     signed = {override.rule for override in found.overrides.all()}

@@ -24,7 +24,10 @@ from scheduling.protocols.progress import default_interval
 from scheduling.protocols.response import Advice
 from scheduling.views.visit_rows import plain
 
-#: Decisions that fold under "More" unless they are advised.
+#: So many decisions are shown whole.
+WHOLE = 6
+
+#: Of more, those fold under "More" that are not advised.
 RARE = frozenset({Decision.CHANGE_DOSE, Decision.NEW_INITIAL, Decision.CLOSE_EARLY})
 
 #: What decisions are mostly taken for.
@@ -74,7 +77,7 @@ def options(
     advised = list(dict.fromkeys(code for one in advice for code in one.decisions))
 
     def rare(choice: Choice) -> bool:
-        return choice.decision in RARE and choice.decision not in advised
+        return len(choices) > WHOLE and choice.decision in RARE and choice.decision not in advised
 
     def place(choice: Choice) -> tuple[int, bool]:
         return advised.index(choice.decision) if choice.decision in advised else len(advised), rare(choice)

@@ -30,6 +30,7 @@ from scheduling.booking import Change, Signature
 from scheduling.clinical import Clinical
 from scheduling.models import Course, CourseState, Request, Session
 from scheduling.protocols.response import Advice
+from scheduling.protocols.types import Phase
 from scheduling.response import Series
 from scheduling.views import score_chart, visit_rows
 from scheduling.views.decision import DecisionForm, Option, does, done, options, to_come, to_sign
@@ -39,8 +40,8 @@ from scheduling.views.steps import Standing
 #: Whose page this is; the others read a course as the desk does.
 CLINICAL = frozenset({Kind.CLINICIAN, Kind.PRESCRIBER, Kind.NURSE})
 
-#: Sessions to come that the chart has room for.
-AHEAD = 3
+#: Sessions to come that the chart has room for; in maintenance they are far apart.
+AHEAD = {Phase.INITIAL: 3, Phase.TAPER: 3, Phase.MAINTENANCE: 1}
 
 #: Lines of the history that are shown; the other page has all.
 TOLD = 6
@@ -229,7 +230,10 @@ class Shown:
             for visit in self.read.progress.visits
             if visit.given_at is not None
         ]
-        ahead = [Stop(one.starts_at, clinical.number(one), given=False) for one in self.coming[:AHEAD]]
+        ahead = [
+            Stop(one.starts_at, clinical.number(one), given=False)
+            for one in self.coming[: AHEAD[Phase(self.course.phase)]]
+        ]
         return score_chart.draw(
             instrument=self.series.instrument,
             points=[Point(score.taken_at, score.total) for score in self.series.scores],

@@ -200,17 +200,18 @@ def _bands(instrument: Instrument, scale: _Scale) -> Iterator[Band]:
 
 
 def _dots(points: Sequence[Point], scale: _Scale) -> Iterator[Dot]:
-    """The last total is always said, and of the others those that have room."""
-    shown: set[int] = set()
-    nearest = float("inf")
-    for place in reversed(range(len(points))):
-        if nearest - scale.x(points[place].at) >= scale.size.gap or not shown:
+    """The first and the last total are always said, and of the others those that have room."""
+    last = len(points) - 1
+    shown = {0, last}
+    nearest = scale.x(points[last].at) if points else 0
+    for place in reversed(range(1, last)):
+        x = scale.x(points[place].at)
+        if min(nearest - x, x - scale.x(points[0].at)) >= scale.size.gap:
             shown.add(place)
-            nearest = scale.x(points[place].at)
+            nearest = x
     for place, point in enumerate(points):
         x, y = scale.x(point.at), scale.y(point.total)
-        last = place == len(points) - 1
-        falls = last and place > 0 and points[place - 1].total >= point.total
+        falls = place == last > 0 and points[place - 1].total >= point.total
         below = (falls and point.total > scale.highest / 8) or y < scale.size.top + 12
         yield Dot(
             x=x,
@@ -218,7 +219,7 @@ def _dots(points: Sequence[Point], scale: _Scale) -> Iterator[Dot]:
             label=str(point.total) if place in shown else "",
             label_y=y + 19 if below else y - 10,
             anchor="end" if x > scale.size.width * 0.8 else "middle",
-            last=last,
+            last=place == last,
         )
 
 

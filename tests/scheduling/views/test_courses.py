@@ -172,8 +172,8 @@ def test_today_a_patient_can_ring_to_come_later(desk: Client, course: Course) ->
     ("state", "offered"),
     [
         (SessionState.CONFIRMED, ["Move", "Cancel…"]),
-        (SessionState.CHECKED_IN, []),
-        (SessionState.DISCHARGED, []),
+        (SessionState.CHECKED_IN, ["Visit"]),
+        (SessionState.DISCHARGED, ["Visit"]),
         (SessionState.NO_SHOW, ["Book a make-up"]),
         (SessionState.NOT_DOSED, ["Book a make-up"]),
         (SessionState.CANCELLED, ["Book a make-up"]),
@@ -232,7 +232,8 @@ def test_acts_are_shown_to_those_who_may(clinic: Clinic, course: Course) -> None
         clinic.nurse.pk: ["List of dates"],
         clinic.manager.pk: desk,
     }
-    assert steps(signed_in(clinic.nurse).get(f"/courses/{course.pk}/?view=desk")) == [[]] * 6
+    first, *others = steps(signed_in(clinic.nurse).get(f"/courses/{course.pk}/?view=desk"))
+    assert (first, others) == (["Check in : Mon 1 Feb 09:00"], [[]] * 5)
 
 
 def test_what_is_not_shown_is_refused_too(clinic: Clinic, course: Course) -> None:

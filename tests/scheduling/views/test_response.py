@@ -208,7 +208,7 @@ def test_its_head_says_what_has_to_be_known_at_once(doctor: Client, later: Cours
     treated.score(later.patient, AFTER_FIVE - timedelta(hours=1), 10, item_9=2)
     (head,) = page(doctor.get(path(later))).all("header.head-patient")
 
-    assert [tag.text for tag in head.all("span.tag")] == [
+    assert [tag.text for tag in head.all(".tag")] == [
         "Initial phase · 5 of 6 given · day 21 is Mon 22 Feb",
         "Screening 1 Feb",
         "Item 9: 2 · not seen yet",

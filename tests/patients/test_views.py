@@ -411,6 +411,7 @@ def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clin
         f"/courses/{course.pk}/"
     ]
     assert [link.text for link in shown.all("header.head")[0].all("a.button")] == [
+        "Enter a score s",
         "Edit e",
         "Open course c",
     ]
@@ -422,6 +423,7 @@ def test_a_page_without_anything_leads_to_a_course(desk: Client) -> None:
 
     assert says(answer, ".empty") == ["Nothing is booked. Plan a course"]
     assert [link.text for link in page(answer).all("header.head")[0].all("a.button")] == [
+        "Enter a score s",
         "Edit e",
         "New course n",
     ]

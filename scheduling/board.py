@@ -31,8 +31,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, RowNumber
 
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
-from patients.models import Score, Task
-from scheduling import openings
+from patients.models import Score
+from scheduling import lines, openings
 from scheduling.models import FREED, UNDER_WAY, Day, Session, VitalsRound
 from scheduling.openings import Booked, DayFacts
 from scheduling.phases import Visit, seated
@@ -189,7 +189,8 @@ def pulse(*, key: str, site: int, dates: Collection[date], now: datetime) -> Pul
     """
     days = Day.objects.filter(site=site, date__in=dates).order_by().values("site")
     version = days.annotate(total=Sum("version")).values("total")
-    waiting = Task.objects.filter(done_at=None).order_by().values("done_at").annotate(count=Count("pk")).values("count")
+    tasks = lines.waiting(now).order_by()
+    waiting = tasks.values("done_at").annotate(count=Count("pk")).values("count")
     found = (
         StoredSession.objects.filter(session_key=key, expire_date__gt=now)
         .values_list("session_data", Coalesce(Subquery(version), 0), Coalesce(Subquery(waiting), 0))

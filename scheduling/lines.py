@@ -212,7 +212,9 @@ def _own_times(tasks: Iterable[Task]) -> Mapping[int | None, datetime]:
 
 
 def _names() -> Mapping[int, str]:
-    return {one.pk: one.short_name for one in Staff.objects.filter(is_active=True)}
+    return {
+        one.pk: one.short_name for one in Staff.objects.filter(is_active=True).only("title", "last_name", "username")
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,12 +283,12 @@ class _Reader:
         if days < 0:
             return ngettext("%(days)s day late", "%(days)s days late", -days) % {"days": -days}
         if task.kind in _LATE:
-            return _("today") if days == 0 else _("by %(time)s") % {"time": date_format(due_at, "D j M")}
+            return _("today") if days == 0 else _("by %(time)s") % {"time": _day(due_at, days)}
         if due_at <= self.now:
             return _("late")
         if days == 0:
             return _("by %(time)s") % {"time": wording.clock(due_at, due_at.tzinfo or self.site.zone)}
-        return _("by %(time)s") % {"time": date_format(due_at, "D j M")}
+        return _("by %(time)s") % {"time": _day(due_at, days)}
 
     def _owner(self, task: Task) -> tuple[str, int | None]:
         """Whoever it was given to or asked of, otherwise the prescriber of the next or the last visit, or a group."""
@@ -300,6 +302,11 @@ class _Reader:
         if known in self.names:
             return self.names[known], known
         return (_("Prescribers") if task.kind == TaskKind.OVERRIDE_ASKED else _("Clinicians")), None
+
+
+def _day(at: datetime, days: int) -> str:
+    """The date so many days from today: "Wed 25", further on "25 Nov"."""
+    return date_format(at, "D j" if days < 14 else "j M")
 
 
 def visit_of(task: Task) -> int | None:

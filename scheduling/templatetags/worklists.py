@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import template
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
@@ -157,21 +157,13 @@ def _act(task: Task) -> tuple[str, object]:
     for kind, about, name, word in ACTS:
         if kind == task.kind and known[about]:
             more = "?add=email" if kind == TaskKind.NO_ADDRESS else ""
-            return _page(name, known[about], task) + more, word
+            return reverse(name, args=[known[about]]) + more, word
     return reverse("patient", args=[task.patient_id]), _("Open patient")
-
-
-def _page(name: str, pk: int | None, task: Task) -> str:
-    """A page that treats the line; the patient's where there is no such page."""
-    try:
-        return reverse(name, args=[pk])
-    except NoReverseMatch:
-        return reverse("patient", args=[task.patient_id])
 
 
 @register.simple_tag
 def address(request: HttpRequest, **changes: object) -> str:
-    """The address of this page with other parameters: "?show=desk&line=7"; an empty one goes."""
+    """The address of this page with other parameters: "/worklist/?show=desk&line=7"; an empty one goes."""
     asked: dict[str, object] = {name: request.GET.get(name) for name in ("show", "page", "line")}
     kept = {name: value for name, value in (asked | changes).items() if value not in ("", None)}
-    return f"?{urlencode(kept)}" if kept else request.path
+    return f"{request.path}?{urlencode(kept)}" if kept else request.path

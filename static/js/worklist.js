@@ -8,7 +8,7 @@ function picks() {
   return [...document.querySelectorAll("table.worklist [data-open]")];
 }
 
-// The line of the panel is the chosen one. While another is on its way no key may act on the one before.
+// The line of the panel is the chosen one.
 function mark() {
   const shown = document.getElementById("chosen")?.dataset.line;
   for (const line of lines()) {
@@ -29,7 +29,7 @@ document.addEventListener("click", (event) => {
   next.focus();
   next.scrollIntoView({ block: "nearest" });
   if (next.ariaCurrent === "true" || !window.htmx) return;
-  document.getElementById("chosen").inert = true;
+  document.getElementById("chosen").inert = true; // until the other is there, no key may act on this one
   window.htmx.trigger(next, "choose");
 });
 
@@ -43,10 +43,32 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   document.querySelector(".work")?.classList.add("asked");
   if (opened) document.querySelector("#chosen header")?.focus();
 });
-document.addEventListener("htmx:sendError", () => document.getElementById("chosen")?.removeAttribute("inert"));
-document.addEventListener("live:changed", mark);
+for (const failed of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(failed, () => document.getElementById("chosen")?.removeAttribute("inert"));
+}
+
+// Whoever works on a line keeps it beside the list, whatever comes before it meanwhile.
+document.addEventListener("focusin", ({ target }) => {
+  const line = target.closest("#chosen")?.dataset.pin;
+  const here = new URL(location.href);
+  if (!line || here.searchParams.get("line") === line) return;
+  here.searchParams.set("line", line);
+  history.replaceState(history.state, "", here);
+});
+
+// Item 9 is told at once to those who do not see it.
+let known = new Set(alarms().map((line) => line.id));
+function alarms() {
+  return [...document.querySelectorAll("[data-alarm]")];
+}
+document.addEventListener("live:changed", () => {
+  mark();
+  const fresh = alarms().filter((line) => !known.has(line.id));
+  if (fresh.length) document.getElementById("alarm").textContent = fresh.map((line) => line.dataset.alarm).join(". ");
+  known = new Set(alarms().map((line) => line.id));
+});
 
 // What a press of its key opens is filled in at once.
-document.addEventListener("toggle", (event) => {
-  if (event.target.open && event.target.closest("#chosen")) event.target.querySelector("form :is(textarea, select, button)").focus();
+document.addEventListener("toggle", ({ target }) => {
+  if (target.open && target.closest("#chosen")) target.querySelector("form :is(textarea, select, button)").focus();
 }, true);

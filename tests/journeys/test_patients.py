@@ -1,4 +1,4 @@
-"""Patients at the desk: found while somebody types, registered, listed; and the worklist walked by its keys."""
+"""Patients at the desk: found while somebody types, registered, listed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from patients import worklist
-from patients.models import Patient, TaskKind
+from patients.models import Patient
 from scheduling import booking
 from scheduling.models import Course
 from scheduling.protocols.types import Place
@@ -30,21 +29,13 @@ def next_monday() -> date:
 
 @pytest.fixture
 def course(clinic: Clinic) -> Course:
-    """Of somebody with a long name and no mail address, from next Monday on; so there is a line of the worklist."""
+    """Of somebody with a long name and no mail address, from next Monday on."""
     patient = PatientFactory.create(last_name=LONG, first_name="Maximiliana Theodora Josephine", email="")
     days = [next_monday() + timedelta(days=number) for number in (0, 3, 7, 10, 14, 17)]
     places = [Place(local(day), clinic.chairs[0].pk, clinic.prescriber.pk) for day in days]
     return booking.book_course(
         actor=clinic.desk, patient=patient, protocol=protocol(), places=places, now=timezone.now()
     ).course
-
-
-@pytest.fixture
-def lines(course: Course) -> None:
-    """Three lines: a call about the visits to come, a mail that did not arrive, a visit without a time."""
-    now, session = timezone.now(), course.sessions.in_order()[1]
-    worklist.open_task(kind=TaskKind.FAILED_MAIL, patient=course.patient, course=course, key="mail-1", now=now)
-    worklist.open_task(kind=TaskKind.NEEDS_TIME, patient=course.patient, course=course, key=str(session.pk), now=now)
 
 
 @pytest.fixture
@@ -172,66 +163,9 @@ def test_patients_are_found_without_javascript(
     assert complaints == []
 
 
-def test_lines_of_the_worklist_are_walked_by_keys(lines: None, chromium: Browser, live_server: LiveServer) -> None:
-    page, complaints = open_page(chromium, live_server)
-    sign_in(page, to="/worklist/")
-    rows = page.locator("tbody tr")
-    names = rows.get_by_role("link", name=LONG)
-    expect(rows).to_have_count(3)
-    for key, place in (("ArrowDown", 0), ("ArrowDown", 1), ("ArrowDown", 2), ("ArrowDown", 2), ("ArrowUp", 1)):
-        page.keyboard.press(key)
-        expect(names.nth(place)).to_be_focused()
-    wanted = rows.nth(1).locator("a.button").get_attribute("href")
-    page.keyboard.press("a")
-    expect(page).to_have_url(re.compile(re.escape(wanted or "nowhere") + "$"))
-    page.go_back()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-
-    expect(page.get_by_role("heading", level=1)).to_contain_text(LONG)
-    assert complaints == []
-
-
-def test_a_line_that_somebody_has_done_goes_from_every_open_page(
-    lines: None, chromium: Browser, live_server: LiveServer
-) -> None:
-    (watching, complaints), (doing, others) = (open_page(chromium, live_server) for _ in range(2))
-    for page in (watching, doing):
-        sign_in(page, to="/worklist/")
-        expect(page.locator("tbody tr")).to_have_count(3)
-    for left in (2, 1):
-        doing.get_by_role("button", name="Done").first.click()
-        expect(watching.locator("tbody tr")).to_have_count(left, timeout=5_000)
-
-    expect(watching.locator("tbody tr")).to_contain_text("Needs a new time")
-    expect(watching.get_by_role("button", name="Done")).to_have_count(0)
-    assert (complaints, others) == ([], [])
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_lines_are_done_without_javascript(
-    lines: None, chromium: Browser, live_server: LiveServer, size: tuple[int, int]
-) -> None:
-    page, complaints = open_page(chromium, live_server, size, java_script_enabled=False)
-    sign_in(page, to="/worklist/")
-    for left in (2, 1):
-        page.get_by_role("button", name="Done").first.click()
-        expect(page.locator("tbody tr")).to_have_count(left)
-    page.locator("tbody a.button").click()
-
-    expect(page).not_to_have_url(re.compile("/worklist/$"))
-    assert complaints == []
-
-
 def states(page: Page) -> Iterator[str]:
     """Every state of these pages, one after the other."""
-    sign_in(page, to="/worklist/")
-    yield "worklist"
-    page.keyboard.press("ArrowDown")
-    yield "a line with the focus"
-    for whose in ("desk", "prescribers"):
-        page.goto(f"/worklist/?for={whose}")
-        yield f"worklist of {whose}"
+    sign_in(page)
     for shown in ("", "running", "free", "no-mail"):
         page.goto(f"/patients/?show={shown}")
         yield f"patients {shown}"
@@ -271,7 +205,7 @@ def states(page: Page) -> Iterator[str]:
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
 def test_every_state_fits_and_can_be_used_by_everybody(
-    lines: None, many: list[Patient], chromium: Browser, live_server: LiveServer, size: tuple[int, int]
+    course: Course, many: list[Patient], chromium: Browser, live_server: LiveServer, size: tuple[int, int]
 ) -> None:
     page, _ = open_page(chromium, live_server, size, bypass_csp=True)  # the checker is a script of our own
     found = {}

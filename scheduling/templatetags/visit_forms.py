@@ -10,10 +10,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_noop
 
 from clinic.findings import Finding
+from scheduling.charting_forms import VitalsForm
+from scheduling.models import VitalsRound
 from scheduling.protocols.visit_safety import alerts
 from scheduling.protocols.vitals import JUMP, PLAUSIBLE, POSSIBLE
-from scheduling.views.visit_page import Look
-from scheduling.visit_forms import VitalsForm
 
 register = template.Library()
 
@@ -44,7 +44,7 @@ class Entry:
 
 
 @register.filter
-def entries(look: Look, form: VitalsForm) -> list[Entry]:
+def entries(form: VitalsForm, last: VitalsRound | None) -> list[Entry]:
     """The numbers of a round, in the order in which they are typed."""
     return [
         Entry(
@@ -53,7 +53,7 @@ def entries(look: Look, form: VitalsForm) -> list[Entry]:
             possible=POSSIBLE[name],
             plausible=PLAUSIBLE[name],
             jump=JUMP[name],
-            before=getattr(look.last, name) if look.last else None,
+            before=getattr(last, name) if last else None,
         )
         for name in VitalsForm.NUMBERS
     ]

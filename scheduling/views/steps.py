@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from clinic.findings import Finding, worst
 from scheduling import history, wording
 from scheduling.history import Entry
-from scheduling.models import DOSED, FREED, OPEN, Course, CourseState, PhaseChoice, Session, SessionState
+from scheduling.models import DOSED, FREED, OPEN, UNDER_WAY, Course, CourseState, PhaseChoice, Session, SessionState
 from scheduling.protocols import progress
 from scheduling.protocols.types import Protocol
 from scheduling.visits import AWAITED
@@ -103,6 +103,7 @@ class Standing:
     books: bool
     marks_no_show: bool
     latest: Mapping[int, datetime | None] = field(default_factory=dict)
+    runs: bool = False
 
     @cached_property
     def protocol(self) -> Protocol:
@@ -225,6 +226,8 @@ class Standing:
     def _steps(self, session: Session) -> list[Step]:
         if session in self.to_make_up:
             return [self.make_up(session)] if self.books else []
+        if session.state in UNDER_WAY or session.checked_in_at is not None:
+            return [self._step("visit", session)]
         if not self.running or session.state not in OPEN:
             return []
         awaited = session.state in AWAITED
@@ -236,7 +239,9 @@ class Standing:
         day = [] if over else [*later, *gone] if late and late.latest else [*gone, *later]
         told = (gone if over else day if past else []) if self.marks_no_show else []
         desk = self._of_desk(session, [] if past else later) if self.books and not over else []
-        return [*desk[:1], *told, *desk[1:]] if past and self.agreed(session) else [*told, *desk]
+        steps = [*desk[:1], *told, *desk[1:]] if past and self.agreed(session) else [*told, *desk]
+        arrives = [self._step("visit", session)] if self.runs and awaited and session.local_date == self.today else []
+        return [*steps[:1], *arrives, *steps[1:]]
 
     def agreed(self, session: Session) -> bool:
         """The patient has said when to come, and that is still ahead: nobody has to be called."""
@@ -258,6 +263,7 @@ class Standing:
             "session-expect": (_("Comes at…") if session.expected_at else _("Comes later…"), "clock-exclamation"),
             "session-no-show": (_("Nobody came…"), "user-off"),
             "session-confirm": (_("Said yes"), "check"),
+            "visit": (_("Visit"), "heart-rate-monitor") if session.checked_in_at else (_("Check in"), "door-enter"),
         }[name]
         url = reverse("session-move" if name == "session-find" else name, args=[session.pk])
         confirms, cancels = name == "session-confirm", name == "session-cancel"

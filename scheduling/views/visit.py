@@ -272,10 +272,10 @@ class Asked:
             "live_version": self._version(),
         }
 
-    def _asks(self) -> list[tuple[str, str, str, str]]:
+    def _asks(self) -> list[tuple[str, str, str]]:
         """What is asked about: the field's label, the sentence, and the value that would be meant."""
-        measured = getattr(self.form, "measured", {}) if self.form.is_bound and self.asks else {}
-        return [(self.form[name].label, text, f"{name}={measured.get(name)}", name) for name, text in self.asks.items()]
+        measured = getattr(self.form, "measured", {}) if self.asks else {}
+        return [(str(self.form[name].label), text, f"{name}={measured.get(name)}") for name, text in self.asks.items()]
 
     def _version(self) -> int:
         found = board.site_day(actor=self.staff, site=self.session.site_id, day=self.session.local_date, now=self.now)
@@ -296,4 +296,11 @@ class Asked:
 
 
 #: Acts that share a template with another.
-TEMPLATES = {"not-dosed": "exit", "leave-early": "exit", "transfer": "exit", "seen": "review", "amend": "check-in"}
+TEMPLATES = {
+    "not-dosed": "exit",
+    "leave-early": "exit",
+    "transfer": "exit",
+    "seen": "review",
+    "amend": "check-in",
+    "chair": "hand-over",
+}

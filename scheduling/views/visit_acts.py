@@ -14,7 +14,7 @@ from clinic.errors import DomainError, Invalid, Stale
 from clinic.findings import Finding
 from clinic.permissions import Verb
 from patients import scoring
-from scheduling import charting, treating, visit_forms
+from scheduling import charting, charting_forms, handing, treating, visit_forms
 from scheduling.models import VitalsRound
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import Stage, Vitals
@@ -120,7 +120,7 @@ def _finish(asked: Asked) -> str:
 
 def _vitals(asked: Asked) -> str:
     form = asked.form
-    assert isinstance(form, visit_forms.VitalsForm)  # noqa: S101  # the act's own form
+    assert isinstance(form, charting_forms.VitalsForm)  # noqa: S101  # the act's own form
     data, measured = form.cleaned_data, form.measured
     known = said_before(asked)
     alarming = visit_safety.alerts(weighed(asked, measured))
@@ -134,7 +134,7 @@ def _vitals(asked: Asked) -> str:
         confirmed=confirmed_of(asked, measured),
         request_id=data["request_id"],
         now=asked.now,
-        **{name: data[name] for name in visit_forms.VitalsForm.MEASURED},
+        **{name: data[name] for name in charting_forms.VitalsForm.MEASURED},
     )
     return _("The round is saved.")
 
@@ -151,7 +151,7 @@ def said_before(asked: Asked) -> set[str]:
 
 def confirmed_of(asked: Asked, measured: Mapping[str, int]) -> frozenset[str]:
     """The fields whose very values somebody has said to be right."""
-    meant = visit_forms.values_of(asked.request.POST.getlist("confirmed"))
+    meant = charting_forms.values_of(asked.request.POST.getlist("confirmed"))
     return frozenset(name for name, value in meant.items() if str(measured.get(name, "")) == value)
 
 
@@ -214,16 +214,32 @@ def _form_sent(asked: Asked) -> str:
     return _("Written down: the monitoring form is sent.")
 
 
+def _chair(asked: Asked) -> str:
+    form = asked.form
+    assert isinstance(form, charting_forms.ChairForm)  # noqa: S101  # the act's own form
+    handing.change_chair(chair=form.cleaned_data["chair"], swap=form.swap, **_common(asked))
+    return _("The chair is changed.")
+
+
+def _hand_over(asked: Asked) -> str:
+    handing.hand_over(prescriber=asked.form.cleaned_data["prescriber"], **_common(asked))
+    return _("Handed over.")
+
+
 ACTS: Mapping[str, Act] = {
     "check-in": Act(gettext_lazy("Check in"), visit_forms.CheckInForm, (Stage.AWAITED,), _check_in),
     "amend": Act(gettext_lazy("Correct what was written at check-in"), visit_forms.AmendForm, HERE, _amend),
-    "review": Act(gettext_lazy("Review what is new"), visit_forms.NoteForm, (Stage.BEFORE,), _review, verb=Verb.REVIEW),
-    "seen": Act(gettext_lazy("Item 9 above 0"), visit_forms.SeenForm, HERE, _seen, verb=Verb.REVIEW),
+    "chair": Act(gettext_lazy("Change the chair"), charting_forms.ChairForm, HERE, _chair),
+    "hand-over": Act(gettext_lazy("Hand over to another prescriber"), charting_forms.HandOverForm, HERE, _hand_over),
+    "review": Act(
+        gettext_lazy("Review what is new"), charting_forms.NoteForm, (Stage.BEFORE,), _review, verb=Verb.REVIEW
+    ),
+    "seen": Act(gettext_lazy("Item 9 above 0"), charting_forms.SeenForm, HERE, _seen, verb=Verb.REVIEW),
     "dose": Act(gettext_lazy("Dose"), visit_forms.DoseForm, (Stage.BEFORE,), _dose, second="must", signs=True),
     "finish": Act(gettext_lazy("Dose ended"), visit_forms.FinishForm, (Stage.GIVING,), _finish, second="may"),
-    "vitals": Act(gettext_lazy("Vitals"), visit_forms.VitalsForm, HERE, _vitals),
-    "event": Act(gettext_lazy("Adverse event"), visit_forms.EventForm, HERE, _event),
-    "call": Act(gettext_lazy("Call the prescriber"), visit_forms.CallForm, HERE, _call),
+    "vitals": Act(gettext_lazy("Vitals"), charting_forms.VitalsForm, HERE, _vitals),
+    "event": Act(gettext_lazy("Adverse event"), charting_forms.EventForm, HERE, _event),
+    "call": Act(gettext_lazy("Call the prescriber"), charting_forms.CallForm, HERE, _call),
     "not-dosed": Act(gettext_lazy("No dose today"), visit_forms.ReasonForm, (Stage.BEFORE,), _not_dosed),
     "leave-early": Act(gettext_lazy("Leaves early, against advice"), visit_forms.ReasonForm, DOSED, _leave_early),
     "transfer": Act(gettext_lazy("Transfer to emergency care"), visit_forms.ReasonForm, DOSED, _transfer),
@@ -231,7 +247,7 @@ ACTS: Mapping[str, Act] = {
         gettext_lazy("Discharge"), visit_forms.DischargeForm, (Stage.MONITORING,), _discharge, second="must", signs=True
     ),
     "undo": Act(gettext_lazy("Undo the last step"), VisitForm, (*HERE, Stage.OVER), _undo),
-    "addendum": Act(gettext_lazy("Addendum"), visit_forms.AddendumForm, (Stage.OVER,), _addendum),
+    "addendum": Act(gettext_lazy("Addendum"), charting_forms.AddendumForm, (Stage.OVER,), _addendum),
     "form": Act(gettext_lazy("Monitoring form sent"), VisitForm, (Stage.OVER,), _form_sent),
 }
 

@@ -109,6 +109,11 @@ class Look:
             return "dose" if self.chart.rounds and not self.chart.overdue else "vitals"
         return "discharge" if self.session.state == SessionState.READY else "vitals"
 
+    @property
+    def dose_next(self) -> bool:
+        """Nothing is open any more before the dose."""
+        return self.stage is Stage.BEFORE and not any(check.found for check in self.checks)
+
     # The head
 
     @property
@@ -164,35 +169,29 @@ class Look:
         """The steps in their order."""
         session, record = self.session, self.chart.record
         giver = _two(record.started_by, record.confirmed_by) if record else ""
+        ends_at, home_at = self.dose_ends_at or session.dose_ends_at, self.chart.earliest or session.discharge_at
+        arrived_by = _one(record.checked_in_by) if record else ""
+        ended_by = _one(record.ended_by) if record else ""
+        left_by = _two(record.signed_by, record.seen_by) if record else ""
         steps = [
-            (_("Checked in"), session.checked_in_at, session.starts_at, _one(record.checked_in_by if record else None)),
-            (_("Dose began"), session.dose_started_at, session.dose_starts_at, giver),
-            (
-                _("Dose ended"),
-                session.dose_ended_at,
-                self.dose_ends_at or session.dose_ends_at,
-                _one(record.ended_by if record else None),
-            ),
-            (
-                self._exit,
-                session.left_at,
-                self.chart.earliest or session.discharge_at,
-                _two(record.signed_by, record.seen_by) if record else "",
-            ),
+            (_("Checked in"), _("Check-in"), session.checked_in_at, session.starts_at, arrived_by),
+            (_("Dose began"), _("Dose begins"), session.dose_started_at, session.dose_starts_at, giver),
+            (_("Dose ended"), _("Dose ends"), session.dose_ended_at, ends_at, ended_by),
+            (self._exit, _("Goes home"), session.left_at, home_at, left_by),
         ]
-        next_one = sum(at is not None for _label, at, _planned, _who in steps)
+        next_one = sum(at is not None for _done, _open, at, _planned, _who in steps)
         over = self.stage is Stage.OVER or self.given_up
         return [
-            Mark(label, at, planned, who, next=number == next_one and not over)
-            for number, (label, at, planned, who) in enumerate(steps)
-            if not (over and at is None)
+            Mark(done if at else coming, at, planned, who, next=number == next_one and not over)
+            for number, (done, coming, at, planned, who) in enumerate(steps)
+            if at or not over
         ]
 
     @property
     def _exit(self) -> str:
         if self.session.state in (SessionState.NOT_DOSED, SessionState.LEFT_EARLY, SessionState.TRANSFERRED):
             return self.session.get_state_display()
-        return _("Went home") if self.session.left_at else _("Goes home")
+        return _("Went home")
 
     # What is measured
 
@@ -254,15 +253,14 @@ class Look:
         record, last, earliest = self.chart.record, self.last, self.chart.earliest
         escort = ", ".join(filter(None, [record.escort_name, record.escort_phone])) if record else ""
         clock = wording.clock(earliest, self.session.site.zone) if earliest else ""
+        pressure = f"{last.systolic}/{last.diastolic}" if last else ""
+        again = _("to be measured")
+        bp, sedation = found.get("bp-leave"), found.get("sedation")
         return [
             Check(_("Item 9 acknowledged"), "", found.get("score-seen")),
             Check(_("120 min after the dose"), clock, found.get("two-hours")),
-            Check(
-                _("Blood pressure 140/90 or falling"),
-                f"{last.systolic}/{last.diastolic}" if last else "",
-                found.get("bp-leave"),
-            ),
-            Check(_("Sedation 5"), str(last.sedation) if last else "", found.get("sedation")),
+            Check(_("Blood pressure 140/90 or falling"), again if bp and not bp.observed else pressure, bp),
+            Check(_("Sedation 5"), again if sedation and not sedation.observed else "", sedation),
             Check(_("Escort here"), escort, found.get("escort")),
         ]
 

@@ -36,6 +36,23 @@ dose?.addEventListener("input", ({ target }) => {
   }
 });
 
+// A question is answered by the first letter of an answer, and the next one comes.
+document.addEventListener("keydown", (event) => {
+  const question = event.target.closest?.(".question");
+  if (!question || event.ctrlKey || event.altKey || event.metaKey || event.key.length !== 1) return;
+  const key = event.key.toLocaleLowerCase();
+  const answer = [...question.querySelectorAll("label")].find((label) => label.textContent.trim().toLocaleLowerCase().startsWith(key));
+  if (!answer) return;
+  event.preventDefault();
+  event.stopPropagation();
+  answer.querySelector("input").checked = true;
+  const next = question.nextElementSibling?.matches(".question") ? question.nextElementSibling : question.parentElement.nextElementSibling;
+  (next?.querySelector("input") ?? answer.querySelector("input")).focus();
+}, true);
+
+const opening = document.querySelector("form.act :is(input:not([type=hidden]), select, textarea)");
+if (opening && !document.querySelector("[autofocus]") && document.activeElement === document.body) opening.focus();
+
 const form = document.querySelector("form[data-vitals]");
 if (form) measure(form);
 

@@ -413,6 +413,18 @@ def test_what_was_written_at_check_in_is_corrected(nurse: Client, path: str, ses
     )
 
 
+def test_a_patient_moves_to_another_chair_and_to_another_prescriber(
+    nurse: Client, path: str, session: Session, clinic: Clinic
+) -> None:
+    check_in(nurse, path)
+    moved = send(nurse, path, "chair", chair=str(clinic.chairs[2].pk))
+    handed = send(nurse, path, "hand-over", prescriber=str(clinic.prescribers[1].pk))
+    session.refresh_from_db()
+
+    assert (moved.status_code, handed.status_code) == (302, 302)
+    assert (session.chair, session.prescriber) == (clinic.chairs[2], clinic.prescribers[1])
+
+
 # Going home
 
 

@@ -204,9 +204,9 @@ def not_dosed(
 
 def _close(session: Session, *, by: Staff, now: datetime) -> None:
     """Close the record: lines that ask for it go, and the monitoring form of a dose of esketamine is asked for."""
-    patient, key = session.course.patient, str(session.pk)
-    for kind in (TaskKind.OPEN_RECORD, TaskKind.REVIEW):
-        worklist.close_tasks(kind=kind, patient=patient, key=key, by=by, now=now)
+    patient, key = session.course.patient, stepping.record_key(session)
+    worklist.close_tasks(kind=TaskKind.OPEN_RECORD, patient=patient, key=key, by=by, now=now)
+    worklist.close_tasks(kind=TaskKind.REVIEW, patient=patient, key=str(session.pk), by=by, now=now)
     due = visit_safety.form_due_on(session.course.protocol.protocol.drug, session.local_date)
     if due is not None and session.dose_started_at is not None:
         worklist.open_task(
@@ -214,7 +214,7 @@ def _close(session: Session, *, by: Staff, now: datetime) -> None:
             patient=patient,
             course=session.course,
             key=key,
-            details={"due_on": due.isoformat()},
+            details={"due": due.isoformat()},
             now=now,
         )
 

@@ -180,8 +180,8 @@ def send_form(*, actor: Staff, session: Session, request_id: UUID | None = None,
             raise Stale(_("The form has been sent already."))
         record.form_sent_at, record.form_sent_by = now, actor
         record.save(update_fields=["form_sent_at", "form_sent_by"])
-        patient = fresh.course.patient
-        worklist.close_tasks(kind=TaskKind.OPEN_FORM, patient=patient, key=str(fresh.pk), by=actor, now=now)
+        patient, key = fresh.course.patient, stepping.record_key(fresh)
+        worklist.close_tasks(kind=TaskKind.OPEN_FORM, patient=patient, key=key, by=actor, now=now)
         placing.record(fresh.course, "form-sent", by=actor, now=now, sessions=[fresh])
         return ()
 

@@ -156,6 +156,11 @@ def record_of(session: Session) -> VisitRecord:
     return record
 
 
+def record_key(session: Session) -> str:
+    """The key of the worklist's lines about a visit's record and form, as `lapses.py` opens them."""
+    return f"session-{session.pk}"
+
+
 def clock(at: datetime, session: Session) -> str:
     """A time of the visit as its site's clock shows it."""
     return wording.clock(at, session.course.site.zone)

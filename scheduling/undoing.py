@@ -119,9 +119,10 @@ def _undo(session: Session, actor: Staff, now: datetime) -> Sequence[Finding]:
     _clear(session, undone)
     leaving.settle(session, now=now)
     placing.record(session.course, "undone", by=actor, now=now, sessions=[session], step=undone)
-    key, patient = str(session.pk), session.course.patient
-    asked_for = TaskKind.REVIEW if undone == SessionState.CHECKED_IN else TaskKind.OPEN_FORM
-    worklist.close_tasks(kind=asked_for, patient=patient, key=key, by=actor, now=now)
+    patient, key = session.course.patient, stepping.record_key(session)
+    if undone == SessionState.CHECKED_IN:
+        worklist.close_tasks(kind=TaskKind.REVIEW, patient=patient, key=str(session.pk), by=actor, now=now)
+    worklist.close_tasks(kind=TaskKind.OPEN_FORM, patient=patient, key=key, by=actor, now=now)
     return ()
 
 

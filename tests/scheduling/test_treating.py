@@ -642,7 +642,7 @@ def test_a_discharge_closes_the_line_of_an_open_record_and_esketamine_asks_for_i
     clinic.site.rems_certified = True
     clinic.site.save(update_fields=["rems_certified"])
     visit = make_visit(clinic, code="esketamine-trd-us")
-    key = str(visit.session.pk)
+    key = f"session-{visit.session.pk}"
     Task.objects.create(kind=TaskKind.OPEN_RECORD, patient=visit.session.patient, key=key, since=NOW)
     visit.check_in()
     visit.measure(at(10))
@@ -653,7 +653,7 @@ def test_a_discharge_closes_the_line_of_an_open_record_and_esketamine_asks_for_i
     visit.discharge(at(150))
 
     lines = Task.objects.filter(done_at=None).values_list("kind", "key", "details")
-    assert list(lines) == [(TaskKind.OPEN_FORM, key, {"due_on": "2027-02-08"})]
+    assert list(lines) == [(TaskKind.OPEN_FORM, key, {"due": "2027-02-08"})]
     treating.undo(actor=visit.nurse, session=visit.session, now=at(151))
     assert not Task.objects.filter(done_at=None).exists()
 

@@ -531,5 +531,5 @@ def test_it_takes_as_many_queries_for_thirty_of_everything_as_for_one(at_now: No
 
     assert [len(panel(answer, name).all("li")) for name in ("mails", "history")] == [many, many]
     assert len(panel(answer, "visits").all("tr")) >= 1 + many
-    # session, user; course, sessions, overrides, events; standing sessions; mails; sites, open lines
-    assert len(queries) == 10
+    # session, user; course, sessions, overrides, events; standing sessions; mails; sites, open lines; screening
+    assert len(queries) == 11

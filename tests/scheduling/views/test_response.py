@@ -451,3 +451,16 @@ def test_it_takes_as_many_queries_for_thirty_of_everything_as_for_one(at_now: No
 
     assert answer.status_code == 200
     assert len(queries) == 18
+
+
+def test_it_leads_to_what_belongs_to_it(doctor: Client, clinic: Clinic, later: Course) -> None:
+    links = [
+        [link.attributes["href"] for link in page(client.get(path(later))).all("nav.links")[0].all("a")]
+        for client in (doctor, signed_in(clinic.nurse))
+    ]
+    new_score = f"/patients/{later.patient_id}/scores/new/?back=/courses/{later.pk}/"
+
+    assert links == [
+        [path(later, view="desk"), f"/courses/{later.pk}/letter/", new_score],
+        [path(later, view="desk"), new_score],
+    ]

@@ -318,6 +318,16 @@ def test_the_chosen_line_comes_alone_for_a_page_that_is_there(desk: Client, pati
     assert says(gone, ".gone-line") == ["The line you asked for has been dealt with."]
 
 
+def test_the_chosen_line_has_the_clocks_of_the_site_however_it_is_asked_for(
+    prescriber: Client, patient: Patient
+) -> None:
+    answered(patient)
+    headers = {"HX-Request": "true", "HX-Target": "chosen"}
+    told = [says(prescriber.get("/worklist/", headers=given), "h3")[2] for given in ({}, headers)]
+
+    assert told == ["Answers, Mon 1 Feb 06:37"] * 2
+
+
 def test_an_open_page_learns_that_a_line_came_went_or_was_given_away(
     clinic: Clinic, desk: Client, patient: Patient
 ) -> None:

@@ -15,9 +15,10 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from clinic import clock
-from scheduling.models import SessionState
+from scheduling.models import SessionState, VisitRecord
 from tests.factories import Clinic, ClosureFactory, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
 from tests.journeys.desk import DESKTOP, NARROW, PHONE, faults, fits, open_page, paper, sign_in
+from tests.scheduling import measure
 
 #: A Monday that is always ahead, and far from the change of the clocks.
 DAY = date(timezone.localdate().year + 1, 6, 1)
@@ -36,6 +37,8 @@ def clinic(live_server: LiveServer, settings: Settings, tmp_path: Path, chairs: 
     clinic = make_clinic(chairs=chairs, first=DAY, weeks=1)
     clinic.desk.username = "desk"
     clinic.desk.save(update_fields=["username"])
+    clinic.nurse.username = "nurse"
+    clinic.nurse.save(update_fields=["username"])
     return clinic
 
 
@@ -51,18 +54,22 @@ def visit(
     name: str,
     state: SessionState = SessionState.BOOKED,
     until: datetime | None = None,
+    measured: str = "",
 ) -> None:
-    """A visit on DAY, with a hold until that time."""
+    """A visit on DAY, with a hold until that time, and a round of measurements."""
     last, first = name.split(", ")
     hold = {"state": "held", "held_until": until} if until else {}
     patient = PatientFactory.create(last_name=last, first_name=first)
-    SessionFactory.create(
+    session = SessionFactory.create(
         course=CourseFactory.create(site=clinic.site, patient=patient, **hold),
         chair=clinic.chairs[chair],
         prescriber=clinic.prescribers[chair % 2],
         starts_at=at(moment),
         state=state,
     )
+    if measured:
+        VisitRecord.objects.create(session=session, changed={}, checked_in_by=clinic.nurse, drug="ketamine", mg=40)
+        measure(session, at(measured))
 
 
 @pytest.fixture
@@ -70,9 +77,9 @@ def busy(clinic: Clinic) -> None:
     """Every state at once, and long names."""
     visit(clinic, "08:00", 0, "Fitzgerald-Achterberg, Maximiliana", SessionState.DISCHARGED)
     visit(clinic, "12:00", 0, "Lindqvist, Tobias", SessionState.CONFIRMED)
-    visit(clinic, "08:10", 1, "Oyelaran, Marguerite", SessionState.READY)
-    visit(clinic, "09:00", 2, "Halvorsen, Dmitri", SessionState.MONITORING)
-    visit(clinic, "10:50", 3, "Brückner, Anneliese", SessionState.GIVING)
+    visit(clinic, "08:10", 1, "Oyelaran, Marguerite", SessionState.READY, measured="11:30")
+    visit(clinic, "09:00", 2, "Halvorsen, Dmitri", SessionState.MONITORING, measured="11:35")
+    visit(clinic, "10:50", 3, "Brückner, Anneliese", SessionState.GIVING, measured="11:35")
     visit(clinic, "14:10", 3, "Raman, Priya", SessionState.HELD, until=at("18:00"))
     visit(clinic, "11:20", 4, "Aaltonen-Whitmore, Solveig", SessionState.CHECKED_IN)
     visit(clinic, "08:00", 5, "Volkov, Dmitri", SessionState.NO_SHOW)
@@ -82,10 +89,11 @@ def busy(clinic: Clinic) -> None:
 
 @pytest.fixture
 def full(clinic: Clinic) -> None:
-    """Three visits in each chair, as many as shifts allow."""
+    """Three visits in each chair, as many as shifts allow; one of them is running."""
+    states = (SessionState.DISCHARGED, SessionState.CHECKED_IN, SessionState.BOOKED)
     for chair in range(2 * 4):
-        for moment in ("08:00", "11:20", "14:40"):
-            visit(clinic, moment, chair, f"Morgan{chair}, Alex")
+        for moment, state in zip(("08:00", "11:20", "14:40"), states, strict=True):
+            visit(clinic, moment, chair, f"Morgan{chair}, Alex", state)
 
 
 def stands(page: Page, selector: str) -> FloatRect:
@@ -115,7 +123,11 @@ def test_six_chairs_are_seen_at_once_and_drawn_to_scale(busy: None, chromium: Br
     # The line of now is as far down in its chair as the visit's dose that began 22 minutes ago.
     dose, line = stands(page, ".giving .give"), stands(page, ".now-line .flat")
     assert abs((line["y"] - dose["y"]) / dose["height"] - 22 / 40) < 0.05
-    assert page.locator("#now .title").all_inner_texts() == ["Overrun, 12 min", "Not arrived, 12 min late"]
+    assert page.locator("#now .title").all_inner_texts() == [
+        "Overrun +22 min",
+        "Not arrived, 12 min late",
+        "May go home, since 11:20",
+    ]
     assert complaints == []
 
 
@@ -187,7 +199,7 @@ def test_on_a_phone_there_is_a_row_for_each_chair_and_a_part_at_a_time(
     page, complaints = open_page(chromium, live_server, PHONE, java_script_enabled=javascript)
     sign_in(page)
     tabs = page.get_by_role("navigation", name="Parts of the day")
-    expect(page.locator("#now .item")).to_have_count(2)
+    expect(page.locator("#now .item")).to_have_count(3)
     expect(page.get_by_role("heading", name="Chair 1")).to_be_visible()
     expect(page.locator("#next")).to_be_hidden()
     widths = [box["width"] for part in page.locator(".giving .part").all() if (box := part.bounding_box())]
@@ -233,6 +245,39 @@ def test_every_open_board_follows_and_keeps_what_one_is_doing(
     expect(page.locator("details.more")).to_have_attribute("open", "")
     assert kept
     assert complaints == []
+
+
+def test_a_nurses_step_is_seen_by_every_other_within_seconds(
+    busy: None, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, complaints = open_page(chromium, live_server, DESKTOP)
+    sign_in(page)
+    chair = page.locator("section.chair", has_text="Chair 4")
+    expect(chair.locator(".does")).to_have_text(re.compile(r"Giving\s+22/40 min"))
+    nurse, _ = open_page(chromium, live_server, DESKTOP)
+    sign_in(nurse, "nurse")
+    nurse.get_by_role("link", name="End dose Brückner").click()
+    nurse.get_by_role("button", name="Dose ended").click()
+    nurse.get_by_role("heading", name="Brückner").wait_for()
+
+    expect(chair.locator(".does")).to_have_text(re.compile(r"Monitoring\s+0:00"), timeout=5_000)
+    expect(chair.locator(".monitoring .home")).to_contain_text(re.compile(r"Home from 13:4\d"))
+    assert complaints == []
+
+
+def test_clocks_go_on_without_asking(busy: None, chromium: Browser, live_server: LiveServer) -> None:
+    page, _ = open_page(chromium, live_server, DESKTOP)
+    page.clock.install()
+    sign_in(page)
+    page.route("**/version/*", lambda route: route.abort())
+    given, monitored = page.locator(".giving .state b"), page.locator(".monitoring .state b")
+    expect(given).to_have_text("22/40 min")
+    expect(monitored).to_have_text("1:32")
+    page.clock.run_for(2 * 60_000)
+
+    expect(given).to_have_text("24/40 min")
+    expect(monitored).to_have_text("1:34")
+    assert page.locator("#live-said").inner_text() == ""
 
 
 def test_a_lost_connection_is_told_and_mended(busy: None, chromium: Browser, live_server: LiveServer) -> None:

@@ -77,18 +77,26 @@ def lacking(
 ) -> tuple[Need, ...]:
     """What a course with these live sessions lacks from `first` on.
 
-    `decided`: it is in maintenance, which is planned for three months at the `interval`; else what the plan of its
-    initial phase owes, and after that its taper. `settled`: of the dates up to this one nothing is lacking.
+    `decided`: it is in maintenance, which is planned for three months at the `interval`, after what is left of a taper;
+    else what the plan of its initial phase owes, and after that its taper. `settled`: of the dates up to this one
+    nothing is lacking.
     """
     dates = [session.local_date for session in mine]
     of = {phase: [session.local_date for session in mine if session.phase == phase] for phase in Phase}
     begun, last = min(dates, default=first), max([*dates, *([settled] if settled else [])], default=first)
     if decided:
-        start = max(first, progress.maintenance_from(rules, first=begun))
+        begins = progress.maintenance_from(rules, first=begun)
+        taper = progress.taper_dates(rules, first=begun, last=last, counted=len(of[Phase.TAPER]))
+        before = tuple(day for day in taper if first <= day < begins)
         aimed = progress.maintenance_dates(
-            rules, last=last, earliest=start, interval=interval, standing=of[Phase.MAINTENANCE]
+            rules,
+            last=max([last, *before]),
+            earliest=max(first, begins),
+            interval=interval,
+            standing=of[Phase.MAINTENANCE],
         )
-        return (Need(Phase.MAINTENANCE, len(aimed), aimed),) if aimed else ()
+        wanted = (Need(Phase.TAPER, len(before), before), Need(Phase.MAINTENANCE, len(aimed), aimed))
+        return tuple(need for need in wanted if need.count)
     if owed := progress.remaining_initial(rules, len(of[Phase.INITIAL])):
         return (Need(Phase.INITIAL, owed),)
     aimed = progress.taper_dates(rules, first=begun, last=last, counted=len(of[Phase.TAPER]))

@@ -203,11 +203,12 @@ def _plain(dose: Decimal | None) -> str | None:
 
 
 def _maintenance(asked: Asked, course: Course, live: Sequence[Session], now: datetime) -> Outcome:
-    """Closes the earlier phases with what was given; another interval gives the dates of maintenance anew."""
+    """Closes the initial phase with what was given, a taper runs out before it; another interval gives the dates of
+    maintenance anew."""
     rules = course.protocol.protocol
     known = course.interval_days if course.phase == PhaseChoice.MAINTENANCE else None
     interval = asked.interval_days or known or default_interval(rules)
-    frees = [session for session in _to_come(live, now) if session.phase != Phase.MAINTENANCE]
+    frees = [session for session in _to_come(live, now) if session.phase == Phase.INITIAL]
     if known != interval:
         near = further.first_date(course.site, now)
         frees += [one for one in _to_come(live, now) if one.phase == Phase.MAINTENANCE and one.local_date >= near]

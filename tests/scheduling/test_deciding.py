@@ -278,6 +278,20 @@ def test_the_line_goes_once_the_desk_has_found_the_dates(clinic: Clinic, course:
     assert Task.objects.filter(kind=TaskKind.NO_DATES, done_at=None).count() == 0
 
 
+def test_maintenance_of_the_spray_begins_after_its_weekly_taper(clinic: Clinic) -> None:
+    days = (0, 3, 7, 10, 14, 17, 21, 24)
+    course = book(clinic, PatientFactory.create(), days, "esketamine-trd-us")
+    give(course, 8)
+
+    change = decide(clinic, course, "maintenance", now=after(24), interval_days=14)
+
+    taper = [session for session in change.placed if session.phase == Phase.TAPER]
+    rest = [session for session in change.placed if session.phase == Phase.MAINTENANCE]
+    assert dates(taper) == [day(28), day(35), day(42), day(49)]
+    assert dates(rest)[:3] == [day(63), day(77), day(91)]
+    assert decide(clinic, course, "maintenance", now=after(24), interval_days=14).sessions == ()
+
+
 # A new initial phase
 
 

@@ -30,6 +30,7 @@ from scheduling.judging import Signature, Verdict
 from scheduling.leaving import CHECKLIST, discharge, leave_early, mark_ready, not_dosed, transfer
 from scheduling.models import Session, SessionState, VisitRecord
 from scheduling.protocols import visit_safety
+from scheduling.protocols.types import Phase
 from scheduling.protocols.visit_safety import HISTORY, OBSERVED_FOR
 from scheduling.protocols.vitals import WEIGHTS
 from scheduling.protocols.windows import merge
@@ -216,8 +217,8 @@ def start(
     """The dose begins. `confirmed_by`: the second person who has checked it, not the actor (`dose-check`).
 
     Locks the session's day, then the patient. Judges protocol.md part 3 before the dose, `baseline`, the blocks of
-    part 2 and `doctor`. Raises RulesBroken for a block, or a finding of level override that the override does not
-    sign; Invalid for a dose that cannot be meant; Stale when the patient is not checked in or the dose runs already.
+    part 2, `doctor` and `stopped`. Raises RulesBroken for a block, or a finding of level override that the override
+    does not sign; Invalid for a dose that cannot be meant; Stale when the patient is not checked in or the dose runs.
     """
     permissions.require(actor, Verb.RUN_VISIT, at=session.course.site)
     drug, lot = drug.strip(), lot.strip()
@@ -265,7 +266,14 @@ def _weigh_start(session: Session, record: VisitRecord, *, confirmed: bool, now:
     rounds = [round_ for round_ in charts.rounds_of(session) if round_.taken_at <= now]
     facts = replace(charts.facts_of(session, record, rounds, now=now), confirmed=confirmed)
     found = [*visit_safety.before_dose(facts, now=now), *_not_eligible(session, now), *_no_doctor(session, now)]
-    return by_severity(found)
+    return by_severity([*_stopped(session), *found])
+
+
+def _stopped(session: Session) -> Iterator[Finding]:
+    """`stopped`: the course has ended while the patient was waiting for the dose."""
+    course = session.course
+    judged = judging.course_findings(course.protocol.protocol, course, Phase(session.phase))
+    yield from (found for found in judged if found.rule == "stopped")
 
 
 def _not_eligible(session: Session, now: datetime) -> Iterator[Finding]:

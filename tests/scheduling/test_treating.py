@@ -14,7 +14,7 @@ from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from clinic.findings import Level
 from clinic.models import Shift, Staff
 from patients.models import Task, TaskKind
-from scheduling import booking, treating, visits
+from scheduling import booking, deciding, treating, visits
 from scheduling.judging import Signature
 from scheduling.models import Course, CourseEvent, Mail, MailState, Override, Session, SessionState, VisitRecord
 from scheduling.protocols.types import Place
@@ -326,6 +326,25 @@ def test_who_is_not_accepted_gets_no_dose(visit: Visit) -> None:
         visit.start()
 
     assert rules(refused) == [("not-screened", BLOCK)]
+
+
+def test_a_course_that_was_stopped_after_check_in_gives_no_dose(visit: Visit, clinic: Clinic) -> None:
+    visit.come_to(IN.CHECKED_IN)
+    deciding.decide(
+        actor=clinic.prescriber,
+        course=visit.session.course,
+        decision="stop",
+        cause="pregnancy",
+        reason="A test today.",
+        now=at(15),
+    )
+
+    with pytest.raises(RulesBroken) as refused:
+        visit.start()
+
+    assert rules(refused) == [("stopped", BLOCK)]
+    treating.not_dosed(actor=visit.nurse, session=visit.session, reason="The course was stopped.", now=at(31))
+    assert visit.fresh().state == IN.NOT_DOSED
 
 
 def test_a_dose_so_late_that_the_last_prescriber_leaves_is_refused(clinic: Clinic) -> None:

@@ -202,7 +202,6 @@ class _Act:
             places=found.places,
             phases=found.phases,
         )
-        verdict = judging.still_unsigned(going, verdict)
         expected = {"initial-max", "span-max"} if self.asked.decision == Decision.EXTEND else set()
         refused = {one.rule for one in verdict.findings if one.level == Level.OVERRIDE} & OF_THE_CALENDAR - expected
         if verdict.taken or refused or verdict.at(Level.BLOCK):

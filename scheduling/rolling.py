@@ -112,7 +112,7 @@ def _carry_out(course: Course, needs: tuple[Need, ...], found: Found, now: datet
         phases=found.phases,
     )
     verdict = gating.join(
-        judging.still_unsigned(fresh, verdict),
+        verdict,
         site=fresh.site,
         patient=fresh.patient_id,
         protocol=rules,

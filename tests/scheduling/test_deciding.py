@@ -168,6 +168,17 @@ def test_a_signed_extension_places_one_or_two_more(clinic: Clinic, course: Cours
     assert sorted(Override.objects.values_list("rule", flat=True)) == ["initial-max", "span-max"]
 
 
+def test_every_extension_is_signed_anew(clinic: Clinic, course: Course) -> None:
+    give(course, 6)
+    override = sign(clinic, "initial-max", "span-max")
+    decide(clinic, course, "extend", now=after(17), override=override)
+
+    with pytest.raises(RulesBroken) as refusal:
+        decide(clinic, course, "extend", now=after(17))
+
+    assert [one.rule for one in refusal.value.findings if one.level == "override"] == ["initial-max", "span-max"]
+
+
 def test_an_extension_without_room_is_signed_and_waits_on_the_desks_list(clinic: Clinic, course: Course) -> None:
     give(course, 6)
     close(clinic, 18, 60)

@@ -73,6 +73,7 @@ def told(course: Course) -> list[str]:
             "Dose 0.75 mg/kg: Tired",
         ),
         ("decided", 0, {"decision": "stop", "reason": "Pregnant"}, "Stopped: Pregnant"),
+        ("rolled-on", 2, {}, "Planned on: 2 visits, Mon 1 Feb to Thu 4 Feb."),
         ("needs-time", 2, {}, "2 visits no longer fit: Mon 1 Feb to Thu 4 Feb."),
         ("fits-again", 1, {}, "1 visit fits again: Mon 1 Feb 09:00."),
         ("paused", 0, {"reason": "Surgery"}, "Paused: Surgery"),

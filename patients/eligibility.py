@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from clinic.findings import Finding, Level, by_severity, gettext_noop
-from patients.answers import Answers, Decision, StrokeKind, Trial, names_of_antidepressants
+from patients.answers import Answers, Decision, StrokeKind, Trial, antidepressant, names_of_antidepressants
 
 #: Failed antidepressants that make a depression treatment-resistant (D).
 FAILED_TRIALS = 2
@@ -165,8 +165,14 @@ def judge(
 
 
 def failed_trials(answers: Answers) -> tuple[Trial, ...]:
-    """The evidence of resistance: the last failed trial of each drug."""
-    return tuple({trial.drug.strip().casefold(): trial for trial in answers.trials if trial.failed}.values())
+    """The evidence of resistance: the last failed trial of each drug. A brand and its generic name are one drug."""
+    return tuple({_drug_of(trial): trial for trial in answers.trials if trial.failed}.values())
+
+
+def _drug_of(trial: Trial) -> str:
+    """What tells the drug of a trial from others."""
+    known = antidepressant(trial.drug)
+    return known.name if known else trial.drug.strip().casefold()
 
 
 def resistant(answers: Answers | None) -> bool:

@@ -43,6 +43,7 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("first-line", {"therapies": ()}, [("first-line", "therapies")]),
     ("two-failed", {"trials": (SERTRALINE,)}, [("two-failed", "1 failed")]),
     ("two-failed", {"trials": (SERTRALINE, SERTRALINE)}, [("two-failed", "1 failed")]),
+    ("two-failed", {"trials": (SERTRALINE, replace(SERTRALINE, drug="Zoloft"))}, [("two-failed", "1 failed")]),
     ("two-failed", {"trials": (SERTRALINE, replace(DULOXETINE, adequate=False))}, [("two-failed", "1 failed")]),
     (
         "two-failed",

@@ -122,7 +122,7 @@ class UntowardOut(serializers.Serializer[Any]):
     action = serializers.CharField()
 
 
-class VisitOut(serializers.Serializer[Any]):
+class GivenOut(serializers.Serializer[Any]):
     """A visit with what was given and measured: before the dose, at the highest, at the end."""
 
     id = serializers.IntegerField(source="session.pk")
@@ -151,7 +151,7 @@ class ProgressOut(serializers.Serializer[Any]):
     remission = serializers.BooleanField(source="series.phq9.remission")
     series = serializers.DictField(child=SeriesOut())
     advice = AdviceOut(many=True)
-    sessions = VisitOut(source="visits", many=True)
+    sessions = GivenOut(source="visits", many=True)
 
 
 @extend_schema(

@@ -18,7 +18,7 @@ from scheduling.undoing import undo_until
 _WORDS = {value: word for word, value in GRADES.items()}
 
 
-class DueOut(serializers.Serializer[Any]):
+class RoundDueOut(serializers.Serializer[Any]):
     """When the next round is due."""
 
     at = serializers.DateTimeField()
@@ -59,7 +59,7 @@ class RecordOut(serializers.Serializer[Any]):
         return {"name": record.escort_name, "phone": record.escort_phone}
 
 
-class RoundOut(serializers.Serializer[Any]):
+class VitalsOut(serializers.Serializer[Any]):
     """A round of measurements; one that was voided does not count."""
 
     id = serializers.IntegerField(source="pk")
@@ -102,7 +102,7 @@ class AddendumOut(serializers.Serializer[Any]):
     at = SiteTime()
 
 
-class VisitOut(serializers.Serializer[Any]):
+class ChartOut(serializers.Serializer[Any]):
     """Where a visit stands and what was written down. Times are those of the steps, not the planned ones."""
 
     stage = serializers.ChoiceField(choices=[stage.value for stage in Stage])
@@ -119,7 +119,7 @@ class VisitOut(serializers.Serializer[Any]):
     adverse_events = AdverseEventOut(many=True, source="events")
     addenda = AddendumOut(many=True)
 
-    @extend_schema_field(DueOut(allow_null=True))
+    @extend_schema_field(RoundDueOut(allow_null=True))
     def get_vitals_due(self, chart: Chart) -> dict[str, Any] | None:
         if chart.vitals_due is None:
             return None
@@ -130,16 +130,16 @@ class VisitOut(serializers.Serializer[Any]):
         until = undo_until(chart.session)
         return until.astimezone(self.context["zone"]).isoformat() if until else None
 
-    @extend_schema_field(RoundOut(many=True))
+    @extend_schema_field(VitalsOut(many=True))
     def get_vitals(self, chart: Chart) -> Any:
         rounds = sorted([*chart.rounds, *chart.voided], key=lambda round_: (round_.taken_at, round_.pk))
-        return RoundOut(rounds, many=True, context=self.context).data
+        return VitalsOut(rounds, many=True, context=self.context).data
 
 
 class StepOut(ChangeOut):
     """The session after a step, with its visit and what stands against discharge while the patient is observed."""
 
-    visit = VisitOut()
+    visit = ChartOut()
     missing = FindingOut(many=True)
 
 

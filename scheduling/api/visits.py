@@ -40,7 +40,7 @@ from scheduling.api.visit_inputs import (
     StepIn,
     VitalsIn,
 )
-from scheduling.api.visit_outputs import ChartedOut, StepOut, VisitOut
+from scheduling.api.visit_outputs import ChartedOut, StepOut, ChartOut
 from scheduling.booking import Change
 from scheduling.models import Session, VitalsRound
 from scheduling.stepping import Escort
@@ -56,7 +56,7 @@ def _describe_made(body: type[Serializer[Any]]) -> Callable[[Endpoint], Endpoint
     return extend_schema(request=body, responses=answers({200: ChartedOut, 201: ChartedOut}, *_REFUSALS))
 
 
-@extend_schema(responses=answers({200: VisitOut}, 404))
+@extend_schema(responses=answers({200: ChartOut}, 404))
 @endpoint(GET=Verb.SEE)
 def visit(request: Request, pk: int) -> Response:
     """Everything that was written down about a visit."""
@@ -284,7 +284,7 @@ def _answer(change: Change) -> dict[str, Any]:
 def _shown(session: Session) -> dict[str, Any]:
     chart = charts.read(session, now=clock.now())
     return {
-        "visit": VisitOut(chart, context={"zone": session.course.site.zone}).data,
+        "visit": ChartOut(chart, context={"zone": session.course.site.zone}).data,
         "missing": FindingOut(chart.missing, many=True).data,
     }
 

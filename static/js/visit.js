@@ -51,7 +51,7 @@ document.addEventListener("keydown", (event) => {
 }, true);
 
 const opening = document.querySelector("form.act :is(input:not([type=hidden]), select, textarea)");
-if (opening && !document.querySelector("[autofocus]") && document.activeElement === document.body) opening.focus();
+if (opening && !document.querySelector(".visit-work [autofocus]") && document.activeElement === document.body) opening.focus();
 
 const form = document.querySelector("form[data-vitals]");
 if (form) measure(form);

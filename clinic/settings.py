@@ -281,6 +281,8 @@ SPECTACULAR_SETTINGS = {
         "CourseStateEnum": "scheduling.models.CourseState",
         "SessionStateEnum": "scheduling.models.SessionState",
         "MailStateEnum": "scheduling.models.MailState",
+        "DecisionEnum": "scheduling.outcomes.Decision",
+        "ScreeningDecisionEnum": ["accepted", "declined", "deferred"],
     },
 }
 

@@ -255,6 +255,8 @@ class _Reader:
             case TaskKind.MONTH_EMPTY if task.details.get("month"):
                 month = date.fromisoformat(task.details["month"]).replace(day=1)
                 due_at = _end_of((month + timedelta(days=31)).replace(day=1) - timedelta(days=1), zone)
+            case TaskKind.REVIEW if visit_of(task):
+                due_at = None  # the patient is here and waits for the dose
             case TaskKind.ITEM_9 | TaskKind.ALERT | TaskKind.SCORE_OVERDUE | TaskKind.OPEN_RECORD | TaskKind.NO_DATES:
                 due_at = None
             case _:
@@ -266,7 +268,7 @@ class _Reader:
         if task.kind in _ALWAYS:
             return _ALWAYS[TaskKind(task.kind)]
         if task.kind == TaskKind.REVIEW and visit_of(task):
-            return Urgency.NOW  # the patient is here and waits for the dose
+            return Urgency.NOW
         if due_at is None:
             return Urgency.TODAY if task.kind in CLINICAL else Urgency.WEEK
         if task.kind in _ENDS and due_at - self.now <= SOON:

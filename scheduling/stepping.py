@@ -18,9 +18,12 @@ from clinic.errors import Invalid, Stale
 from clinic.findings import Finding
 from clinic.models import Staff
 from clinic.permissions import Verb
+from patients import worklist
+from patients.models import TaskKind
 from scheduling import charts, placing, wording, writes
 from scheduling.booking import Change, repeated
 from scheduling.models import Course, Session, SessionState, VisitRecord
+from scheduling.protocols.visit_safety import HISTORY
 
 Result = TypeVar("Result")
 
@@ -159,6 +162,21 @@ def record_of(session: Session) -> VisitRecord:
 def record_key(session: Session) -> str:
     """The key of the worklist's lines about a visit's record and form, as `lapses.py` opens them."""
     return f"session-{session.pk}"
+
+
+def ask_for_review(session: Session, changed: Mapping[str, bool | None], *, now: datetime) -> list[str]:
+    """Put what is new in the history on the worklist, for a clinician to review before the dose; returns it."""
+    new = [question for question in HISTORY if changed.get(question)]
+    if new:
+        worklist.open_task(
+            kind=TaskKind.REVIEW,
+            patient=session.course.patient,
+            course=session.course,
+            key=str(session.pk),
+            details={"items": new},
+            now=now,
+        )
+    return new
 
 
 def clock(at: datetime, session: Session) -> str:

@@ -132,16 +132,7 @@ def check_in(
             },
         )
         stepping.step(fresh, SessionState.CHECKED_IN, now=now, checked_in_at=arrived)
-        new = [question for question in HISTORY if answers[question]]
-        if new:
-            worklist.open_task(
-                kind=TaskKind.REVIEW,
-                patient=fresh.course.patient,
-                course=fresh.course,
-                key=str(fresh.pk),
-                details={"items": new},
-                now=now,
-            )
+        new = stepping.ask_for_review(fresh, answers, now=now)
         details = stepping.noted({"step_at": arrived})
         placing.record(fresh.course, "checked-in", by=actor, now=now, sessions=[fresh], changed=new, **details)
         return tuple(visit_safety.history(answers, reviewed=False))

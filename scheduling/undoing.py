@@ -85,6 +85,10 @@ def _restore(course: Course, session: Session, actor: Staff, now: datetime) -> S
     session.freed_at = session.left_at = session.stepped_at = None
     session.save(update_fields=["state", "freed_at", "left_at", "stepped_at"])
     _clear(session, undone)
+    if undone == SessionState.NOT_DOSED:
+        record = stepping.record_of(session)
+        if record.reviewed_at is None:
+            stepping.ask_for_review(session, record.changed, now=now)
     placing.renumber(course, [session])
     placing.record(course, "undone", by=actor, now=now, sessions=[session], step=undone)
     reminders.renew(course=course, sessions=[session], news=None, now=now)
@@ -97,6 +101,8 @@ def _undo(session: Session, actor: Staff, now: datetime) -> Sequence[Finding]:
     times: dict[str, datetime | None] = {}
     match undone:
         case SessionState.CHECKED_IN:
+            if session.course.state not in RUNNING:  # nobody is awaited for a course that was stopped meanwhile
+                raise Stale(_("This course has ended."))
             if charts.rounds_of(session):
                 raise Stale(_("Something was measured since; void it first."))
             session.state = SessionState.CONFIRMED if session.confirmed_at else SessionState.BOOKED

@@ -654,6 +654,27 @@ def test_a_visit_without_a_dose_comes_back_while_its_time_is_free(visit: Visit) 
     assert session.record.exit_reason == ""
 
 
+def test_what_was_not_reviewed_is_asked_for_again_when_a_visit_without_a_dose_comes_back(visit: Visit) -> None:
+    visit.check_in(changed=NO_CHANGE | {"liver": True})
+    treating.not_dosed(actor=visit.nurse, session=visit.session, reason="Fever.", now=at(20))
+    waiting = Task.objects.filter(kind=TaskKind.REVIEW, done_at=None)
+    assert not waiting.exists()
+
+    treating.undo(actor=visit.nurse, session=visit.session, now=at(22))
+
+    assert [(line.key, line.details) for line in waiting] == [(str(visit.session.pk), {"items": ["liver"]})]
+
+
+def test_a_check_in_stays_once_its_course_was_stopped(visit: Visit, clinic: Clinic) -> None:
+    visit.check_in()
+    deciding.decide(
+        actor=clinic.prescriber, course=visit.session.course, decision="stop", reason="Patient's choice.", now=at(2)
+    )
+
+    with pytest.raises(Stale):
+        treating.undo(actor=visit.nurse, session=visit.session, now=at(3))
+
+
 # Lines on the worklist
 
 

@@ -17,7 +17,7 @@ FLOORS = (
     ("clinic.urls", "clinic.wsgi", "clinic.celery", "*.management", "clinic.local.demo"),
     ("*.urls",),
     ("*.views", "*.api", "scheduling.tasks", "*.admin", "clinic.signin", "clinic.health"),
-    ("*.forms", "*.templatetags"),
+    ("*.forms", "*.templatetags", "scheduling.visit_forms", "scheduling.charting_forms"),
     ("scheduling.cancelling", "scheduling.confirming", "scheduling.deciding", "scheduling.rolling"),
     ("scheduling.outcomes",),
     ("scheduling.charting",),

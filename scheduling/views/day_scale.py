@@ -12,6 +12,7 @@ from clinic.templatetags import icons
 from scheduling import wording
 from scheduling.board import Board
 from scheduling.openings import Interval
+from scheduling.protocols.windows import day_bounds
 
 ROW = timedelta(minutes=5)
 HALF_HOUR = timedelta(minutes=30)
@@ -74,10 +75,13 @@ class Scale:
 
 
 def scale_of(board: Board) -> Scale | None:
-    """From opening to closing, and as far as visits reach; None when there is neither."""
+    """From opening to closing, and as far as visits reach, today those that run over, too; None when there is
+    neither."""
     zone = board.site.zone
     edges = [*board.facts.opening, *((booked.starts_at, booked.ends_at) for booked in board.facts.booked)]
-    edges += [(visit.times.starts_at, visit.times.ends_at) for visit in board.visits]
+    first, last = day_bounds(board.date, zone)
+    if first <= board.now < last:  # a visit that nobody has ended runs on, but not through other days
+        edges += [(visit.begins_at, min(visit.times.ends_at, last)) for visit in board.visits]
     if not edges:
         return None
     start = _half_hour(min(edge[0] for edge in edges), zone)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling.models import Mail
+from scheduling.models import Mail, SessionState
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
 from tests.factories import (
     MONDAY,
@@ -29,6 +29,7 @@ from tests.factories import (
     local,
     make_clinic,
 )
+from tests.scheduling import measure
 
 TUESDAY = MONDAY + timedelta(days=1)
 
@@ -76,6 +77,24 @@ def test_who_has_not_come_is_overdue(desk: Api, clinic: Clinic) -> None:
     assert visits[0]["due"] == [{"what": "arrival", "at": shown(MONDAY), "overdue": True}]
 
 
+def test_what_is_due_about_a_patient_in_the_chair_goes_by_what_has_happened(desk: Api, clinic: Clinic) -> None:
+    going = SessionFactory.create(
+        course=CourseFactory.create(site=clinic.site),
+        chair=clinic.chairs[0],
+        prescriber=clinic.prescriber,
+        state=SessionState.GIVING,
+        dose_started_at=local(MONDAY, "09:40"),
+    )
+    measure(going, local(MONDAY, "09:50"))
+    with time_machine.travel(local(MONDAY, "10:02"), tick=False):
+        visits = desk.get("board/").body["chairs"][0]["visits"]
+
+    assert visits[0]["due"] == [
+        {"what": "vitals", "at": shown(MONDAY, "10:00"), "overdue": True},
+        {"what": "dose-end", "at": shown(MONDAY, "10:20"), "overdue": False},
+    ]
+
+
 @pytest.mark.django_db(transaction=True)  # a date's version is raised once in each transaction
 def test_a_cancelled_session_leaves_the_board_and_raises_its_version(
     desk: Api, clinic: Clinic, patient: Patient
@@ -121,7 +140,8 @@ def test_only_ones_own_sites_are_shown(clinic: Clinic) -> None:
     other = make_clinic(chairs=1, prescribers=1, weeks=1)
     both = signed_in(StaffFactory.create(sites=[clinic.site, other.site]))
 
-    assert both.get("board/").body["site"] == clinic.site.pk
+    first = min(clinic.site, other.site, key=lambda site: site.name)
+    assert both.get("board/").body["site"] == first.pk
     assert both.get("board/", site=other.site.pk).body["site"] == other.site.pk
     assert signed_in(clinic.desk).get("board/", site=other.site.pk).status == 400
 

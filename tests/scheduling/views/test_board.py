@@ -353,6 +353,37 @@ def test_those_who_run_visits_have_a_button_for_each_step_and_the_desk_has_none(
     assert told(desk) == told(nurse)
 
 
+def test_what_is_told_to_those_who_do_not_see_it_is_no_clock(clinic: Clinic) -> None:
+    visit(clinic, name="Late, Lou")
+    measured(visit(clinic, chair=1, state=SessionState.MONITORING), "10:10")
+    said = [
+        [item.attributes["data-said"] for item in seen(clinic, clock).all("section.now-panel")[0].all("li.item")]
+        for clock in ("10:27", "10:28")
+    ]
+
+    assert said == [["Vitals overdue: Ng, Li, Chair 2", "Not arrived: Late, Lou, Chair 1"]] * 2
+
+
+def test_a_patient_who_has_changed_chairs_is_drawn_from_then_on(clinic: Clinic) -> None:
+    visit(clinic, "08:00", state=SessionState.BOOKED, chair=1)
+    moved = visit(clinic, state=SessionState.MONITORING, chair_since=local(MONDAY, "10:30"))
+    measured(moved, "11:00")
+
+    assert seen(clinic, "11:05").all("section.chair")[0].all("li.visit")[0].attributes["class"] == (
+        "visit monitoring under-way y30 h22"
+    )
+
+
+def test_a_visit_that_nobody_has_ended_does_not_stretch_another_day(clinic: Clinic) -> None:
+    visit(clinic, state=SessionState.MONITORING)
+    tuesday = local(MONDAY + timedelta(days=1), "12:00")
+    with time_machine.travel(tuesday, tick=False):
+        shown = page(signed_in(clinic.desk).get(f"/board/{MONDAY}/"))
+
+    assert shown.all("li.visit")[0].attributes["class"] == "visit monitoring under-way overdue y12 h40"
+    assert texts(shown, ".axis")[0].split()[-1] == "17:00"
+
+
 def test_a_chair_is_turned_over_before_it_is_free(clinic: Clinic) -> None:
     visit(clinic, "08:00", state=SessionState.DISCHARGED)
 

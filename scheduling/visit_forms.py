@@ -214,10 +214,10 @@ class DoseForm(TimedForm):
         self.initial.setdefault("drug", protocol.drug)
         if protocol.route != "iv":
             del self.fields["mg_per_kg"]
-            self.initial.setdefault("mg", course.dose_mg)
+            self.initial.setdefault("mg", course.dose_mg or _default(protocol.dose, "mg,"))
             self.fields["mg"].required = True
             return
-        self.initial.setdefault("mg_per_kg", course.dose_mg_per_kg or _default_mg_per_kg(protocol.dose))
+        self.initial.setdefault("mg_per_kg", course.dose_mg_per_kg or _default(protocol.dose, "mg/kg"))
         self.initial.setdefault("mg", self.computed(self.initial["mg_per_kg"]))
 
     @property
@@ -239,10 +239,10 @@ class DoseForm(TimedForm):
         return data
 
 
-def _default_mg_per_kg(dose: str) -> Decimal | None:
-    """The protocol's own dose: "0.5 mg/kg over 40 min"."""
+def _default(dose: str, wanted: str) -> Decimal | None:
+    """The protocol's own dose in a unit: "0.5 mg/kg over 40 min", "56 mg, then 56 or 84 mg"."""
     number, _space, unit = dose.partition(" ")
-    return Decimal(number) if unit.startswith("mg/kg") else None
+    return Decimal(number) if unit.startswith(wanted) else None
 
 
 class FinishForm(TimedForm):

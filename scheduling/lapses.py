@@ -18,6 +18,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
 
 from patients.measures import PHQ9
 from patients.models import Score, Task, TaskKind
+from patients.worklist import CLOSED_BY_ACT
 from scheduling.models import (
     DOSED,
     LIVE,
@@ -122,10 +123,10 @@ def review(*, now: datetime, course: Course | None = None) -> None:
     lines that it closes."""
     with transaction.atomic():
         wanted = {line.name: line for line in (*_of_courses(now, course), *_of_records(now, course))}
-        # A line that somebody has taken off by hand is known by its name as long as its course runs.
-        known = Task.objects.filter(
-            Q(done_at=None) | Q(done_by__isnull=False, course__state__in=RUNNING), kind__in=WATCHED
-        )
+        # A line that somebody has taken off by hand is known by its name as long as its course runs. One that goes with
+        # an act only comes again while its reason stands: the act may have been undone, or have been another decision.
+        by_hand = Q(done_by__isnull=False, course__state__in=RUNNING) & ~Q(kind__in=CLOSED_BY_ACT)
+        known = Task.objects.filter(Q(done_at=None) | by_hand, kind__in=WATCHED)
         if course is not None:
             known = known.filter(course=course)
         lines = list(known.values_list("pk", "kind", "patient", "key", "done_at"))
@@ -169,7 +170,7 @@ def _is_ours(kind: str, key: str) -> bool:
 
 
 def _of_courses(now: datetime, only: Course | None) -> Iterator[Line]:
-    """What active courses lack. Three queries."""
+    """What active courses lack, and those whose pause is over. Three queries."""
     latest = (
         Score.objects.filter(patient=OuterRef("patient"), instrument=PHQ9.code, voided_at=None)
         .values("patient")
@@ -184,7 +185,8 @@ def _of_courses(now: datetime, only: Course | None) -> Iterator[Line]:
     )
     wanted = Task.objects.filter(course=OuterRef("pk"), kind=TaskKind.NO_DATES, done_at=None).exclude(key="")
     active: QuerySet[Course] = Course.objects.filter(
-        state=CourseState.ACTIVE, **({"pk": only.pk} if only is not None else {})
+        Q(state=CourseState.ACTIVE) | Q(state=CourseState.PAUSED, paused_until__isnull=False),
+        **({"pk": only.pk} if only is not None else {}),
     )
     found = list(
         active.select_related("patient", "site").annotate(
@@ -200,11 +202,21 @@ def _of_courses(now: datetime, only: Course | None) -> Iterator[Line]:
         sessions.setdefault(session.course_id, []).append(session)
     for course in found:
         standing = Standing(course, protocols[course.protocol_id], sessions.get(course.pk, ()), course.scored_at, now)
+        if course.state == CourseState.PAUSED:
+            yield from _pause_over(standing, wanted=course.wanted)
+            continue
         yield from _score_overdue(standing)
         yield from _month_empty(standing)
         yield from _dates(standing, asked=course.asked is not None, wanted=course.wanted)
         if not course.patient.email and any(session.state in OPEN for session in standing.coming):
             yield standing.line(TaskKind.NO_ADDRESS)
+
+
+def _pause_over(standing: Standing, *, wanted: bool) -> Iterator[Line]:
+    """A course that was to rest until today and has no dates."""
+    until = standing.course.paused_until
+    if until is not None and until <= standing.today and not (standing.coming or wanted):
+        yield standing.line(TaskKind.NO_DATES)
 
 
 def _score_overdue(standing: Standing) -> Iterator[Line]:
@@ -283,7 +295,7 @@ def _dates(standing: Standing, *, asked: bool, wanted: bool) -> Iterator[Line]:
     if owed is not None:
         if not wanted:
             yield standing.line(TaskKind.NO_DATES)
-    elif not asked:
+    elif not (asked or wanted):
         yield standing.line(TaskKind.PHASE_END, f"given-{len(standing.given)}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from patients import worklist
 from patients.models import Patient, Score, Task, TaskKind
-from scheduling import lapses
+from scheduling import deciding, lapses
 from scheduling.models import Course, Session, SessionState, VisitRecord
 from tests.factories import MONDAY, Clinic, CourseFactory, PatientFactory, local, protocol, went
 from tests.scheduling import session
@@ -194,6 +196,45 @@ def test_a_phase_that_was_given_waits_for_a_decision(clinic: Clinic, course: Cou
     ]
     Course.objects.update(phase="maintenance", interval_days=21)
     assert kinds(at(18)) == ["no-dates"]
+
+
+def test_a_phase_waits_until_a_decision_says_how_it_goes_on(clinic: Clinic, course: Course) -> None:
+    """Another dose, or a pause that is over, says nothing of what comes after the phase."""
+    given(clinic, course, 0, 3, 7, 10, 14, 17)
+    assert kinds(at(18)) == ["phase-end"]
+
+    def decide(decision: str, **told: Any) -> list[str]:
+        deciding.decide(
+            actor=clinic.prescriber, course=course, decision=decision, reason="As discussed.", now=at(18), **told
+        )
+        return kinds(at(18))
+
+    assert decide("change-dose", dose=Decimal("0.6")) == ["phase-end"]
+    assert decide("pause") == []
+    assert decide("go-on") == ["phase-end"]
+    assert "phase-end" not in decide("maintenance")
+
+
+def test_a_course_whose_pause_is_over_is_found(clinic: Clinic, course: Course) -> None:
+    given(clinic, course, 0, 3, 7, 10)
+    Course.objects.update(state="paused", paused_until=MONDAY + timedelta(days=30))
+
+    assert lines(at(29)) == []
+    assert lines(at(30)) == [("no-dates", "", "No visit is booked: find dates for what comes next.")]
+    Course.objects.update(paused_until=MONDAY + timedelta(days=40))
+    assert lines(at(30)) == []
+
+
+def test_a_record_that_is_open_again_is_asked_for_again(clinic: Clinic, course: Course) -> None:
+    phq9(course.patient, at(-1))
+    running = session(clinic, course, 0)
+    for day in (3, 7, 10):
+        session(clinic, course, day)
+    over = running.ends_at + timedelta(hours=2)
+    assert kinds(over) == ["open-record"]
+    Task.objects.update(done_at=over, done_by=clinic.nurse)
+
+    assert kinds(over) == ["open-record"]
 
 
 def test_a_score_that_has_asked_for_the_decision_is_enough(clinic: Clinic, course: Course) -> None:

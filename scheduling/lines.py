@@ -250,8 +250,8 @@ class _Reader:
                 due_at = self.own.get(visit_of(task))
             case TaskKind.WORSE:
                 due_at = _end_of(task.since.astimezone(zone).date(), zone)
-            case TaskKind.OPEN_FORM if due := task.details.get("due") or task.details.get("due_on"):
-                due_at = _end_of(date.fromisoformat(due), zone)
+            case TaskKind.OPEN_FORM if task.details.get("due"):
+                due_at = _end_of(date.fromisoformat(task.details["due"]), zone)
             case TaskKind.MONTH_EMPTY if task.details.get("month"):
                 month = date.fromisoformat(task.details["month"]).replace(day=1)
                 due_at = _end_of((month + timedelta(days=31)).replace(day=1) - timedelta(days=1), zone)

@@ -132,23 +132,19 @@ def can_be_ticked(task: Task) -> bool:
 
 
 @register.simple_tag
-def task_act(task: Task, size: str = "small", key: str = "") -> SafeString:
-    """The link to where it is done; `key` presses it."""
+def task_act(task: Task, named: bool = False) -> SafeString:
+    """The link to where it is done; `named` tells those of many patients apart for who does not see the row."""
     target, word = _act(task)
-    name = task.patient
-    if not key:
-        return format_html(
-            '<a class="button {}" href="{}">{}<span class="hidden">: {}</span></a>', size, target, word, name
-        )
-    return format_html(
-        '<a class="button {}" href="{}" data-key="{}" data-key-label="{}">{} <kbd>{}</kbd></a>',
-        size,
-        target,
-        key,
-        _("Do what the line asks"),
-        word,
-        key,
-    )
+    name = format_html('<span class="hidden">: {}</span>', task.patient) if named else ""
+    return format_html('<a class="button small" href="{}">{}{}</a>', target, word, name)
+
+
+@register.simple_tag
+def task_main_act(task: Task, key: str) -> SafeString:
+    """The same as the first thing to do, pressed by a key."""
+    target, word = _act(task)
+    link = '<a class="button primary large" href="{}" data-key="{}" data-key-label="{}">{} <kbd>{}</kbd></a>'
+    return format_html(link, target, key, _("Do what the line asks"), word, key)
 
 
 def _act(task: Task) -> tuple[str, object]:

@@ -40,7 +40,7 @@ from scheduling.api.visit_inputs import (
     StepIn,
     VitalsIn,
 )
-from scheduling.api.visit_outputs import ChartedOut, StepOut, ChartOut
+from scheduling.api.visit_outputs import ChartedOut, ChartOut, StepOut
 from scheduling.booking import Change
 from scheduling.models import Session, VitalsRound
 from scheduling.stepping import Escort

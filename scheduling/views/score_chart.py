@@ -1,7 +1,5 @@
-"""The scale of a score line: where bands, lines, points and sessions stand in a drawing of so many pixels. Pure.
-
-Everything is whole pixels in text, so that no language writes them in its own way.
-"""
+"""The scale of a score line: where bands, lines, points and sessions stand in a drawing of so many pixels.
+Whole pixels, so that no language writes them in its own way. No query here."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from clinic.forms import ClockField
 from clinic.models import Chair, Staff
+from patients import scoring
+from patients.models import Score
 from scheduling.forms import PrescriberField, prescribers_of
 from scheduling.models import UNDER_WAY, Dissociation, Session
 from scheduling.visit_forms import VisitForm
@@ -61,11 +63,25 @@ class NoteForm(VisitForm):
 
 
 class SeenForm(VisitForm):
-    """A clinician has seen an answer to item 9."""
+    """A clinician has seen an answer to item 9: that of the `score` which was waiting when the form was opened."""
 
+    score = forms.ModelChoiceField(
+        queryset=Score.objects.none(),
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), gettext_lazy("There is no item 9 above 0 in this score.")
+        ),
+    )
     note = forms.CharField(
         label=gettext_lazy("What is done about it"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
     )
+
+    def prepare(self) -> None:
+        """The score that waits now, and no other patient's."""
+        patient = self.visit.patient_id
+        self.fields["score"].queryset = Score.objects.filter(patient=patient)  # type: ignore[attr-defined]  # its field
+        if not self.is_bound:
+            self.initial["score"] = scoring.unseen_item_9(patient)
 
 
 class VitalsForm(VisitForm):

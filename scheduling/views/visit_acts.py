@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic.errors import DomainError, Invalid, Stale
+from clinic.errors import DomainError, Invalid
 from clinic.findings import Finding
 from clinic.permissions import Verb
-from patients import scoring
-from scheduling import charting, charting_forms, handing, treating, visit_forms
+from scheduling import charting, charting_forms, handing, reviewing, treating, visit_forms
 from scheduling.models import VitalsRound
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import Stage, Vitals
@@ -86,10 +85,10 @@ def _review(asked: Asked) -> str:
 
 
 def _seen(asked: Asked) -> str:
-    score = scoring.unseen_item_9(asked.session.patient_id)
-    if score is None:
-        raise Stale(_("A clinician has acknowledged this already."))
-    scoring.see(actor=asked.staff, score=score, note=asked.form.cleaned_data["note"], now=asked.now)
+    data = asked.form.cleaned_data
+    reviewing.see_score(
+        actor=asked.staff, score=data["score"], note=data["note"], request_id=data["request_id"], now=asked.now
+    )
     return _("Item 9 is acknowledged.")
 
 

@@ -261,6 +261,23 @@ def test_item_9_is_acknowledged_by_a_clinician_before_the_dose(
     assert nurse.post(f"{path}seen/").status_code == 403
 
 
+def test_an_answer_that_came_while_another_was_read_is_not_acknowledged_with_it(
+    nurse: Client, path: str, course: Course, clinic: Clinic
+) -> None:
+    first = score(course.patient, 1)
+    check_in(nurse, path)
+    clinician = signed_in(clinic.clinician)
+    shown = clinician.get(f"{path}seen/")
+    number = next(i for i, form in enumerate(page(shown).all("main")[0].all("form")) if "seen/" in str(form.attributes))
+    second = score(course.patient, 3)
+    told = form_data(shown, number=number) | {"note": "Spoke with the patient"}
+
+    assert clinician.post(f"{path}seen/", told).status_code == 302
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.seen_by, second.seen_by) == (clinic.clinician, None)
+
+
 def test_a_dose_stopped_early_leaves_waste_with_a_witness(
     nurse: Client, path: str, session: Session, scored: Score, colleague: Staff, clock: time_machine.Traveller
 ) -> None:

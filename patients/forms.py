@@ -70,23 +70,27 @@ class PatientForm(forms.ModelForm[Patient]):
 
     class Meta:
         model = Patient
-        fields = ["last_name", "first_name", "birth_date", "language", "email", "phone"]
+        fields = ["last_name", "first_name", "birth_date", "language", "email", "phone", "referred_by"]
         labels = {
             "last_name": _("Family name"),
             "first_name": _("First name"),
             "language": _("Language of mails"),
             "email": _("Mail address"),
             "phone": _("Phone"),
+            "referred_by": _("Referring doctor"),
         }
         error_messages = {
             "last_name": {"required": _("Type the family name.")},
             "first_name": {"required": _("Type the first name.")},
         }
-        help_texts = {"email": _("Without one, dates have to be told by phone.")}
+        help_texts = {
+            "email": _("Without one, dates have to be told by phone."),
+            "referred_by": _("Who gets the letter about the course."),
+        }
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they come
-        for name in ("last_name", "first_name", "email", "phone"):
+        for name in ("last_name", "first_name", "email", "phone", "referred_by"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
         if self.instance.pk:
             for name in self.Meta.fields:  # what has changed since the page was shown is not changed back
@@ -98,7 +102,7 @@ class PatientForm(forms.ModelForm[Patient]):
         data: dict[str, object] = super().clean() or {}
         if not self.instance.pk and (data.get("phone"), data.get("email")) == ("", ""):
             self.add_error("phone", _("Give a phone number or a mail address, so that dates can be told."))
-        for name in ("last_name", "first_name", "phone"):
+        for name in ("last_name", "first_name", "phone", "referred_by"):
             text = str(data.get(name, ""))
             if not text or name not in self.changed_data:
                 continue

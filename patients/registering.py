@@ -29,7 +29,7 @@ FEW_LETTERS = 2
 _REGISTERING = 7_305_001
 
 #: What `change` may change.
-CHANGEABLE = frozenset({"first_name", "last_name", "birth_date", "email", "phone", "language"})
+CHANGEABLE = frozenset({"first_name", "last_name", "birth_date", "email", "phone", "referred_by", "language"})
 
 FIRST_BIRTH_DATE = date(1900, 1, 1)
 
@@ -63,6 +63,7 @@ def register(
     birth_date: date,
     email: str = "",
     phone: str = "",
+    referred_by: str = "",
     language: str = "en",
     not_duplicate: bool = False,
     now: datetime,
@@ -87,6 +88,7 @@ def register(
             email=email,
             phone=phone,
             phone_digits=digits(phone),
+            referred_by=referred_by,
             language=language,
             created_at=now,
         )

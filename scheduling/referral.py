@@ -68,7 +68,7 @@ def _data(course: Course, progress: Progress, actor: Staff, now: datetime) -> di
         "language": (get_language() or "en")[:2],
         "paper": "us-letter" if site.time_zone.startswith(LETTER_PAPER) else "a4",
         "from": {"name": site.name, "address": [*site.address.splitlines(), site.phone]},
-        "to": _("To the referring doctor"),
+        "to": patient.referred_by or _("To the referring doctor"),
         "date": _day(now.astimezone(zone).date()),
         "patient": f"{patient.first_name} {patient.last_name}, {born}",
         "course": [_about(course, progress, given, zone)],

@@ -30,6 +30,7 @@ class ChangeIn(serializers.Serializer[Any]):
     birth_date = Day()
     email = Address(max_length=254, allow_blank=True, required=False)
     phone = Text(max_length=40, allow_blank=True, required=False)
+    referred_by = Text(max_length=120, allow_blank=True, required=False)
     language = Choice(choices=settings.LANGUAGES, required=False)
 
 
@@ -50,6 +51,7 @@ class PatientOut(serializers.Serializer[Any]):
     birth_date = serializers.DateField()
     email = serializers.CharField()
     phone = serializers.CharField()
+    referred_by = serializers.CharField()
     language = serializers.ChoiceField(choices=settings.LANGUAGES)
     eligible = serializers.SerializerMethodField(help_text="Null until a screening exists.")
     course = serializers.IntegerField(source="running", allow_null=True)

@@ -24,6 +24,7 @@ class Patient(models.Model):
     email = models.EmailField(_("mail address"), blank=True, default="")
     phone = models.CharField(_("phone"), max_length=40, blank=True, default="")
     phone_digits = models.CharField(max_length=40, blank=True, default="", editable=False)
+    referred_by = models.CharField(_("referring doctor"), max_length=120, blank=True, default="", db_default="")
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES, default="en")
     created_at = models.DateTimeField(_("registered"))
 

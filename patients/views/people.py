@@ -39,7 +39,7 @@ FOUND, AMONG = 8, 500
 REMEMBERED = timedelta(minutes=10)
 
 #: The fields of a registration that say what was asked, for a click that comes twice.
-_ASKED = ("last_name", "first_name", "birth_date", "language", "email", "phone", "not_duplicate")
+_ASKED = ("last_name", "first_name", "birth_date", "language", "email", "phone", "referred_by", "not_duplicate")
 
 
 @page(GET=Verb.SEE, POST=Verb.SEE)

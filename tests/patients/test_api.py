@@ -34,7 +34,9 @@ def register(api: Api, **more: Any) -> Answer:
 
 
 def test_a_patient_is_registered_and_read(desk: Api) -> None:
-    answer = register(desk, email="maya@example.org", phone="+1 (555) 014-2771", language="es")
+    answer = register(
+        desk, email="maya@example.org", phone="+1 (555) 014-2771", referred_by="Dr. P. Whitlock", language="es"
+    )
     patient = Patient.objects.get()
 
     assert (answer.status, answer.body) == (
@@ -45,6 +47,7 @@ def test_a_patient_is_registered_and_read(desk: Api) -> None:
             **MAYA,
             "email": "maya@example.org",
             "phone": "+1 (555) 014-2771",
+            "referred_by": "Dr. P. Whitlock",
             "language": "es",
             "eligible": None,
             "course": None,

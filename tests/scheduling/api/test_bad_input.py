@@ -93,7 +93,7 @@ BAD |= {
     "later": BAD["time"][1:],  # null takes back what was said
     "asked": BAD["id"][1:],  # null is anybody
     "snooze": [one for one in BAD["time"][1:] if one != "2031-02-03T09:00:00-05:00"] + ["2027-06-01T09:00:00-04:00"],
-    "past": [
+    "answered": [
         "2027-01-31",
         "2027-01-31T09:00:00",
         "2027-01-31T09:00:00-08:00",
@@ -141,6 +141,7 @@ NEW_PATIENT: dict[Path, str] = {
     ("birth_date",): "birth",
     ("email",): "email",
     ("phone",): "phone",
+    ("referred_by",): "phone",
     ("language",): "language",
 }
 ROW = ("starts_at", "time"), ("chair", "id"), ("prescriber", "id")
@@ -191,6 +192,7 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         "birth_date": "1980-05-17",
         "email": "zoe@example.org",
         "phone": "+1 (555) 030-0000",
+        "referred_by": "Dr. P. Whitlock",
         "language": "es",
     }
     request = {"request_id": str(uuid4())}
@@ -367,7 +369,7 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
                 ("items",): "items",
                 ("items", 4): "item",
                 ("total",): "total",
-                ("taken_at",): "past",
+                ("taken_at",): "answered",
                 ("session",): "asked",
                 **common,
             },

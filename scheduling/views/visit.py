@@ -217,6 +217,9 @@ class Asked:
         else:
             messages.success(self.request, said)
             return redirect("visit", self.session.pk)
+        if self.name in visit_acts.TAPS:  # no page of its own to say it in
+            refusal = " ".join(sentence for sentences in form.errors.values() for sentence in sentences)
+            return Asked(self.request, self.session.pk).render(refusal=refusal, status=422)
         return self.render(status=422)
 
     def _require_valid(self) -> None:

@@ -218,7 +218,7 @@ class Asked:
             messages.success(self.request, said)
             return redirect("visit", self.session.pk)
         if self.name in visit_acts.TAPS:  # no page of its own to say it in
-            refusal = " ".join(sentence for sentences in form.errors.values() for sentence in sentences)
+            refusal = " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences)
             return Asked(self.request, self.session.pk).render(refusal=refusal, status=422)
         return self.render(status=422)
 

@@ -326,8 +326,11 @@ def _require_dose(
         wrong["drug"] = [_("This course is treated with %(drug)s.") % {"drug": protocol.drug}]
     if not lot:
         wrong["lot"] = [_("The lot number is needed.")]
-    if mg is None or not 0 < mg <= MOST_MG:
-        wrong["mg"] = [_("This has to be above 0 and at most %(most)s mg.") % {"most": MOST_MG}]
+    most_mg = MOST_MG
+    if protocol.route == "iv" and record.weight_kg is not None:
+        most_mg = min(MOST_MG, MOST_MG_PER_KG * record.weight_kg)
+    if mg is None or not 0 < mg <= most_mg:
+        wrong["mg"] = [_("This has to be above 0 and at most %(most)s mg.") % {"most": round(most_mg)}]
     if mg_per_kg is not None and not 0 < mg_per_kg <= MOST_MG_PER_KG:
         most = {"most": MOST_MG_PER_KG}
         wrong["mg_per_kg"] = [_("This has to be above 0 and at most %(most)s mg per kg.") % most]

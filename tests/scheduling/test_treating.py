@@ -405,6 +405,14 @@ def test_a_dose_that_cannot_be_meant_is_refused(visit: Visit, field: str, value:
     assert list(refused.value.fields) == [field]
 
 
+def test_an_infusion_is_held_against_the_weight_without_mg_per_kg_too(visit: Visit) -> None:
+    visit.come_to(IN.CHECKED_IN)
+    with pytest.raises(Invalid) as refused:
+        visit.start(mg=Decimal(400), mg_per_kg=None)
+
+    assert refused.value.fields == {"mg": ["This has to be above 0 and at most 160 mg."]}
+
+
 def test_a_dose_stopped_early_is_written_down_with_its_waste_and_witness(visit: Visit) -> None:
     visit.come_to(IN.GIVING)
     with pytest.raises(Invalid) as more:

@@ -18,7 +18,7 @@ from clinic.models import Role, Site, Staff
 from patients.models import Task, TaskKind
 from patients.worklist import CLINICAL
 from scheduling import wording
-from scheduling.models import OPEN, Session
+from scheduling.models import OPEN, UNDER_WAY, Session
 
 #: A visit or a hold that ends so soon leaves no time for anything else.
 SOON = timedelta(hours=4)
@@ -171,6 +171,7 @@ def read(*, site: Site, now: datetime) -> Worklist:
     today = now.astimezone(site.zone).date()
     since = datetime.combine(today, time.min, site.zone)
     visits = Session.objects.filter(patient=OuterRef("patient"))
+    here = visits.filter(state__in=UNDER_WAY).order_by("-during__startswith")
     coming = visits.filter(state__in=OPEN, during__startswith__gt=now).order_by("during__startswith")
     latest = visits.live().order_by("-during__startswith")
     tasks = list(
@@ -178,7 +179,11 @@ def read(*, site: Site, now: datetime) -> Worklist:
         .select_related("patient", "course__site", "assigned_to", "done_by")
         .annotate(
             next_at=Subquery(coming.values(start=F("during__startswith"))[:1]),
-            doctor=Coalesce(Subquery(coming.values("prescriber")[:1]), Subquery(latest.values("prescriber")[:1])),
+            doctor=Coalesce(
+                Subquery(here.values("prescriber")[:1]),
+                Subquery(coming.values("prescriber")[:1]),
+                Subquery(latest.values("prescriber")[:1]),
+            ),
         )
         .order_by("since", "pk")
     )
@@ -293,14 +298,17 @@ class _Reader:
         return _("by %(time)s") % {"time": _day(due_at, days)}
 
     def _owner(self, task: Task) -> tuple[str, int | None]:
-        """Whoever it was given to or asked of, otherwise the prescriber of the next or the last visit, or a group."""
+        """Whoever it was given to or asked of, else the prescriber of the visit that runs, is next or was last, or a
+        group."""
         if task.assigned_to is not None:
             return task.assigned_to.short_name, task.assigned_to_id
         if task.kind in DESK:
             return _("Desk"), None
         if task.kind in NURSES:
             return _("Nurses"), None
-        known = task.details.get("asked") if task.kind == TaskKind.OVERRIDE_ASKED else task.doctor  # type: ignore[attr-defined]  # annotated in `read`
+        known = task.details.get("asked")
+        if known is None and task.kind != TaskKind.OVERRIDE_ASKED:
+            known = task.doctor  # type: ignore[attr-defined]  # annotated in `read`
         if known in self.names:
             return self.names[known], known
         return (_("Prescribers") if task.kind == TaskKind.OVERRIDE_ASKED else _("Clinicians")), None

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from patients import scoring, worklist
 from patients.models import Patient, Score, Task, TaskKind
-from scheduling.lines import ORDER
+from scheduling.lines import ORDER, read
 from scheduling.models import Course, SessionState
-from tests.factories import NOW, Clinic, PatientFactory, went
+from tests.factories import NOW, Clinic, PatientFactory, StaffFactory, went
 from tests.pages import page, says, signed_in
 from tests.scheduling.views import book
 
@@ -426,3 +426,15 @@ def test_it_takes_as_many_queries_for_thirty_lines_as_for_one(
     # session, user, sites; lines, people, visits without a time; courses and scores of the curves; of the chosen line
     # its answers, its course, the next visit, and to whom it can be given
     assert len(queries) == 12
+
+
+def test_a_line_about_a_visit_is_with_the_prescriber_of_that_visit(prescriber: Client, course: Course) -> None:
+    """Whoever was called, then whoever has the patient now; the next visit's prescriber is somebody else."""
+    today = course.sessions.in_order()[0]
+    went(course.sessions.filter(pk=today.pk), SessionState.CHECKED_IN)
+    other = StaffFactory.create(prescriber=True, last_name="Other", sites=[course.site])
+    ask(TaskKind.ALERT, course.patient, course, key=f"{today.pk}:spo2", details={"asked": other.pk})
+    ask(TaskKind.REVIEW, course.patient, course, key=str(today.pk), details={"items": ["heart"]})
+
+    found = read(site=course.site, now=NOW)
+    assert [line.owner_id for line in found.open] == [other.pk, today.prescriber_id]

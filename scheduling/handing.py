@@ -17,7 +17,10 @@ from clinic.models import Chair, Shift, Staff
 from clinic.permissions import Verb
 from scheduling import openings, placing, stepping, writes
 from scheduling.booking import Change, repeated
-from scheduling.models import UNDER_WAY, Session
+from scheduling.models import UNDER_WAY, Session, SessionState
+
+#: The drug is in the patient: a prescriber has so many of them at once at most.
+UNDER_CARE = (SessionState.GIVING, SessionState.MONITORING, SessionState.READY)
 
 _LIMIT = gettext_noop("The prescriber would have more patients under care than the limit.")
 _DOCTOR = {
@@ -128,8 +131,13 @@ def hand_over(
             raise Invalid.at("prescriber", _("There is no such prescriber at this site."))
         if fresh.prescriber_id == prescriber.pk:
             raise Stale(_("This prescriber has the visit already."))
-        if not Shift.objects.filter(staff=prescriber, site=fresh.site_id, during__contains=now).exists():
+        shift = Shift.objects.filter(staff=prescriber, site=fresh.site_id, during__contains=now).first()
+        if shift is None:
             raise _refused("session_prescriber_on_shift")
+        # The guard counts by the planned times; of visits that run over only what is true now tells.
+        here = Session.objects.filter(prescriber=prescriber, local_date=fresh.local_date, state__in=UNDER_CARE)
+        if fresh.state in UNDER_CARE and here.count() >= shift.patients_at_once:
+            raise _refused("session_prescriber_limit")
         before = fresh.prescriber_id
         placing.care(fresh, prescriber, now)
         placing.record(

@@ -242,6 +242,19 @@ def test_a_visit_goes_only_to_a_prescriber_who_is_there_with_room(clinic: Clinic
     assert visit.fresh().prescriber == clinic.prescriber
 
 
+def test_visits_that_run_over_count_at_a_hand_over_as_well(clinic: Clinic, visit: Visit) -> None:
+    full = clinic.prescribers[1]
+    Shift.objects.filter(staff=full, during__contains=at(0)).update(patients_at_once=1)
+    other = make_visit(clinic, chair=1, prescriber=full)
+    other.come_to_monitoring()
+
+    with pytest.raises(RulesBroken) as refused:
+        handing.hand_over(actor=visit.nurse, session=visit.session, prescriber=full, now=at(195))
+
+    assert [(found.rule, found.level) for found in refused.value.findings] == [("doctor", Level.BLOCK)]
+    assert visit.fresh().prescriber == clinic.prescriber
+
+
 def test_a_prescriber_who_leaves_early_hands_over_and_the_visit_goes_on(clinic: Clinic, visit: Visit) -> None:
     shift = Shift.objects.get(staff=clinic.prescriber, during__contains=at(0))
     shift.during = (shift.during.lower, at(100))

@@ -218,18 +218,31 @@ class _Act:
         signed: Sequence[Finding],
         missing: Sequence[Need],
     ) -> None:
-        """One event of the course; of a new one that it makes, the event with which every course begins."""
+        """One event of the course; of a new one that it makes, the event with which every course begins: what was
+        found and signed stays with the course that it is about."""
         details: dict[str, Any] = {**meant.told, "missing": sum(need.count for need in missing)}
+        findings: Sequence[Finding] = verdict.findings
         if going is not course:
             details["began"] = going.pk
-            placing.record(going, "booked", by=self.actor, now=self.now, sessions=placed, instead_of=course.pk)
+            placing.record(
+                going,
+                "booked",
+                by=self.actor,
+                now=self.now,
+                sessions=placed,
+                findings=[one for one in findings if one not in meant.findings],
+                signed=[one for one in signed if one not in meant.findings],
+                signature=self.override,
+                instead_of=course.pk,
+            )
+            findings, signed = meant.findings, [one for one in signed if one in meant.findings]
         placing.record(
             course,
             "decided",
             by=self.actor,
             now=self.now,
             sessions=[*meant.frees, *(placed if going is course else ())],
-            findings=verdict.findings,
+            findings=findings,
             signed=signed,
             signature=self.override,
             decision=self.asked.decision,

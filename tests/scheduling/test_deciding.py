@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -12,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from clinic.errors import Invalid, RulesBroken, Stale
+from patients import screening
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, deciding, letters
 from scheduling.booking import Change, Signature
@@ -28,6 +30,7 @@ from tests.factories import (
     protocol,
     went,
 )
+from tests.screenings import WELL
 
 pytestmark = pytest.mark.django_db
 
@@ -334,6 +337,23 @@ def test_a_new_initial_phase_without_room_for_its_minimum_is_not_begun(clinic: C
 
     assert (change.course.state, change.placed, change.missing) == ("active", (), 6)
     assert line(change.course) == {"phase": "initial", "count": 6, "dates": []}
+
+
+def test_what_is_signed_for_a_new_initial_phase_stays_with_the_course_that_it_is_about(
+    clinic: Clinic, course: Course
+) -> None:
+    give(course, 3)
+    answers = replace(WELL, pressure=True)
+    screening.screen(
+        actor=clinic.prescriber, patient=course.patient, answers=answers, decision="accepted", now=after(7)
+    )
+
+    change = decide(clinic, course, "new-initial", now=after(7), override=sign(clinic, "initial-min", "pressure"))
+
+    assert list(course.overrides.values_list("rule", flat=True)) == ["initial-min"]
+    assert list(change.course.overrides.values_list("rule", flat=True)) == ["pressure"]
+    again = decide(clinic, change.course, "go-on", now=after(7))
+    assert (again.course, again.placed) == (change.course, ())
 
 
 # Pause, close, stop

@@ -28,7 +28,7 @@ from patients.models import Score
 from scheduling import clinical, deciding, history
 from scheduling.booking import Change, Signature
 from scheduling.clinical import Clinical
-from scheduling.models import Course, CourseState, Request, Session
+from scheduling.models import OPEN, UNDER_WAY, Course, CourseState, Request, Session
 from scheduling.protocols.response import Advice
 from scheduling.protocols.types import Phase
 from scheduling.response import Series
@@ -233,6 +233,7 @@ class Shown:
         ahead = [
             Stop(one.starts_at, clinical.number(one), given=False)
             for one in self.coming[: AHEAD[Phase(self.course.phase)]]
+            if one.dose_started_at is None
         ]
         return score_chart.draw(
             instrument=self.series.instrument,
@@ -281,7 +282,13 @@ class Shown:
 
     @cached_property
     def coming(self) -> list[Session]:
-        return self.standing.coming
+        """The visit for which the patient is here, or late, before those to come."""
+        today = [
+            one
+            for one in self.course.sessions.all()
+            if one.local_date == self.today and one.state in (*OPEN, *UNDER_WAY) and one not in self.standing.coming
+        ]
+        return [*today, *self.standing.coming]
 
     @property
     def weight(self) -> Any:

@@ -14,9 +14,19 @@ from django.test.utils import CaptureQueriesContext
 
 from patients.models import Patient
 from scheduling import cancelling, deciding
-from scheduling.models import Course, Mail, Override, PhaseChoice
+from scheduling.models import Course, Mail, Override, PhaseChoice, SessionState
 from tests import treated
-from tests.factories import MONDAY, NOW, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
+from tests.factories import (
+    MONDAY,
+    NOW,
+    Clinic,
+    CourseFactory,
+    PatientFactory,
+    SessionFactory,
+    local,
+    make_clinic,
+    went,
+)
 from tests.pages import Element, form_data, page, signed_in
 from tests.scheduling.views import book, told
 
@@ -185,6 +195,15 @@ def test_five_visits_are_shown_and_the_rest_opens_in_place(clinic: Clinic, patie
 
     assert [len(body.all("tr")) for body in visits.all("tbody")] == [5, 1]
     assert visits.all("summary")[0].text == "1 earlier visit"
+
+
+def test_whoever_is_here_comes_before_the_next_dates(doctor: Client, later: Course) -> None:
+    here = later.sessions.in_order()[5]
+    went(later.sessions.filter(pk=here.pk), SessionState.CHECKED_IN)
+    with time_machine.travel(here.starts_at + timedelta(minutes=5), tick=False):
+        upcoming = panel(signed_in(here.prescriber).get(path(later)), "upcoming")
+
+    assert upcoming.text.startswith("Upcoming Calendar Thu 18 Feb 09:00 Checked in Session 6 · Chair 1")
 
 
 def test_beside_it_stand_the_next_dates_the_screening_and_the_history(doctor: Client, later: Course) -> None:

@@ -40,19 +40,20 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
         "section": "board",
         "site": site,
         "now": now,
-        **_drawn(shown, runs=allowed(actor(request), Verb.RUN_VISIT)),
+        **_drawn(shown, request),
     }
     response = render(request, "board/day.html" if part else "board.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _drawn(shown: reads.Board, *, runs: bool) -> dict[str, object]:
+def _drawn(shown: reads.Board, request: HttpRequest) -> dict[str, object]:
     """What the templates place: the board itself, and what is drawn of it where there is anything to draw; with the
     steps of visits for those who run them."""
+    runs, books = (allowed(actor(request), verb) for verb in (Verb.RUN_VISIT, Verb.BOOK))
     today = shown.now.astimezone(shown.site.zone).date()
     scale = day_scale.scale_of(shown) if shown.chairs else None
-    read = day_visit.reading(shown, scale, runs=runs) if scale else None
+    read = day_visit.reading(shown, scale, runs=runs, books=books, path=request.path) if scale else None
     around = {"previous": shown.date - timedelta(days=1), "next": shown.date + timedelta(days=1)}
     return {
         "board": shown,

@@ -14,6 +14,7 @@ from scheduling.board import Board, ChairDay
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
 from scheduling.phases import Due, Visit
 from scheduling.templatetags.visits import STATES
+from scheduling.views.day_item import Item, draw_item
 from scheduling.views.day_scale import HALF_HOUR, draw_icon
 from scheduling.views.day_visit import Reading, minutes_over
 from scheduling.views.day_words import address, agreed, droplet, is_late, leads_to, measured, missing
@@ -46,30 +47,6 @@ STEPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """Something to do or to expect. `tone` is red, amber or green where it has to be noticed, otherwise empty; `said`
-    is what those hear who do not see it, without clocks; `act` is the step to take, for those who may, and where."""
-
-    pk: int
-    what: str
-    at: datetime
-    time: str
-    chair: str
-    tone: str
-    icon: SafeString
-    title: str
-    said: str
-    name: str
-    url: str
-    notes: tuple[str, ...]
-    phone: str = ""
-    confirm: str = ""
-    act: tuple[str, str] | None = None
-    late: bool = False
-    expected: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Gone:
     """A visit that will not take place in its time."""
 
@@ -84,12 +61,12 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The panel: `now` is what is overdue, the worst first; on another day everything stands in `later`, as far as it
-    is listed; so many are `beyond`."""
+    """The panel, its lines drawn: `now` is what is overdue, the worst first; on another day everything stands in
+    `later`, as far as it is listed; so many are `beyond`."""
 
-    now: tuple[Item, ...]
-    soon: tuple[Item, ...]
-    later: tuple[Item, ...]
+    now: tuple[SafeString, ...]
+    soon: tuple[SafeString, ...]
+    later: tuple[SafeString, ...]
     beyond: int
     gone: tuple[Gone, ...]
     today: bool
@@ -113,10 +90,13 @@ def whats_next(read: Reading) -> Next:
     ahead = [item for item in items if not item.tone]
     soon = [item for item in ahead if read.today and item.at < read.now + SOON]
     later = ahead[len(soon) :]
+    now, near, far = (
+        tuple(draw_item(item, back=read.path) for item in items) for items in (pressing, soon, later[:MOST])
+    )
     return Next(
-        now=tuple(pressing),
-        soon=tuple(soon),
-        later=tuple(later[:MOST]),
+        now=now,
+        soon=near,
+        later=far,
         beyond=max(0, len(later) - MOST),
         gone=tuple(told.gone()),
         today=read.today,
@@ -190,8 +170,13 @@ class _Telling:
         return str(label), address("visit-act", visit.session.pk, form)
 
     def can_be_confirmed(self, session: Session) -> bool:
-        """The patient can still say yes to it."""
-        return session.state == SessionState.BOOKED and session.starts_at > self.now and not session.needs_replan
+        """The patient can still say yes to it, and the reader write that down."""
+        return (
+            self.read.books
+            and session.state == SessionState.BOOKED
+            and session.starts_at > self.now
+            and not session.needs_replan
+        )
 
     def headline(self, visit: Visit, due: Due, at: datetime) -> tuple[str, str, str]:
         """Colour, icon and words of what is due."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fractions import Fraction
+from math import lcm
 
 from scheduling.protocols.types import VisitTimes
 
@@ -29,12 +30,15 @@ def nursing(times: VisitTimes) -> list[Span]:
 
 def peaks(spans: Iterable[Span], stretches: Sequence[tuple[datetime, datetime]]) -> list[Fraction]:
     """The greatest sum of weights at any instant of each stretch; stretches are half-open and in order."""
-    changes: dict[datetime, Fraction] = {}
+    spans = list(spans)
+    unit = lcm(*{weight.denominator for _, _, weight in spans})  # whole numbers are added many times faster
+    changes: dict[datetime, int] = {}
     for start, end, weight in spans:
-        changes[start] = changes.get(start, Fraction()) + weight
-        changes[end] = changes.get(end, Fraction()) - weight
+        share = weight.numerator * (unit // weight.denominator)
+        changes[start] = changes.get(start, 0) + share
+        changes[end] = changes.get(end, 0) - share
     instants = sorted(changes)
-    found, level, place = [], Fraction(), 0
+    found, level, place = [], 0, 0
     for start, end in stretches:
         while place < len(instants) and instants[place] <= start:
             level += changes[instants[place]]
@@ -44,5 +48,5 @@ def peaks(spans: Iterable[Span], stretches: Sequence[tuple[datetime, datetime]])
             level += changes[instants[place]]
             most = max(most, level)
             place += 1
-        found.append(most)
+        found.append(Fraction(most, unit))
     return found

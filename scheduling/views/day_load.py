@@ -142,7 +142,9 @@ def _chairs(board: Board, scale: Scale, halves: Sequence[Interval], sessions: Se
 
 def _cells(used: Iterable[Fraction], there: Iterable[int | None]) -> tuple[Cell, ...]:
     off = _("off")
-    return tuple(_cell(_number(some), some, limit, off) for some, limit in zip(used, there, strict=True))
+    used = tuple(used)
+    numbers = {some: _number(some) for some in set(used)}
+    return tuple(_cell(numbers[some], some, limit, off) for some, limit in zip(used, there, strict=True))
 
 
 @lru_cache(maxsize=1000)

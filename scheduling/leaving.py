@@ -66,6 +66,8 @@ def discharge(
     def act(fresh: Session) -> Sequence[Finding]:
         stepping.require_state(fresh, OBSERVED)
         left = stepping.moment(at, after=fresh.dose_ended_at, now=now)
+        if any(round_.taken_at > left for round_ in charts.rounds_of(fresh)):  # what speaks against it would not count
+            raise Invalid.at("at", _("Something was measured since; void it first."))
         record = stepping.record_of(fresh)
         if escort is not None:
             record.escort_name, record.escort_phone = escort.name.strip(), escort.phone.strip()

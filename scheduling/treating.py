@@ -32,7 +32,7 @@ from scheduling.models import Session, SessionState, VisitRecord
 from scheduling.protocols import visit_safety
 from scheduling.protocols.types import Phase
 from scheduling.protocols.visit_safety import HISTORY, OBSERVED_FOR
-from scheduling.protocols.vitals import WEIGHTS
+from scheduling.protocols.vitals import WEIGHTS, Stage
 from scheduling.protocols.windows import merge
 from scheduling.stepping import NOBODY, UNDO_FOR, Escort
 from scheduling.undoing import can_undo, undo, undo_until
@@ -254,9 +254,14 @@ def weigh_start(session: Session, *, confirmed: bool = False, now: datetime) -> 
 
 
 def _weigh_start(session: Session, record: VisitRecord, *, confirmed: bool, now: datetime) -> tuple[Finding, ...]:
-    rounds = [round_ for round_ in charts.rounds_of(session) if round_.taken_at <= now]
-    facts = replace(charts.facts_of(session, record, rounds, now=now), confirmed=confirmed)
+    rounds = charts.rounds_of(session)
+    before = [round_ for round_ in rounds if round_.taken_at <= now]
+    facts = replace(charts.facts_of(session, record, before, now=now), confirmed=confirmed)
     found = [*visit_safety.before_dose(facts, now=now), *_not_eligible(session, now), *_no_doctor(session, now)]
+    # A dose that is written down late does not leave out what was measured by then.
+    for round_ in rounds[len(before) :]:
+        said = visit_safety.while_here(charts.as_vitals(round_), Stage.BEFORE)
+        found += [one for one in said if one.rule == "bp-high"]
     return by_severity([*_stopped(session), *found])
 
 

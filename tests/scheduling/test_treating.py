@@ -14,7 +14,7 @@ from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from clinic.findings import Level
 from clinic.models import Shift, Staff
 from patients.models import Task, TaskKind
-from scheduling import booking, deciding, treating, visits
+from scheduling import booking, charting, deciding, treating, visits
 from scheduling.judging import Signature
 from scheduling.models import Course, CourseEvent, Mail, MailState, Override, Session, SessionState, VisitRecord
 from scheduling.protocols.types import Place
@@ -293,6 +293,23 @@ def test_a_high_pressure_needs_a_prescribers_reason(visit: Visit, clinic: Clinic
     assert rules(refused) == [("bp-high", OVERRIDE)]
     assert [(found.rule, found.observed) for found in change.findings] == [("bp-high", "162/95")]
     assert Override.objects.values_list("rule", "observed", "limit").get() == ("bp-high", "162/95", "160/100")
+
+
+def test_an_earlier_time_does_not_leave_out_what_was_measured_by_now(visit: Visit) -> None:
+    visit.come_to(IN.CHECKED_IN)
+    high = visit.measure(at(20), systolic=170).round
+    with pytest.raises(RulesBroken) as refused:
+        visit.start(at(22), at=at(15))
+    charting.void_round(actor=visit.nurse, round_=high, now=at(22))
+    visit.start(at(22), at=at(15))
+    visit.finish(at(62))
+    visit.measure(at(185))
+    visit.measure(at(200), sedation=3)
+    with pytest.raises(Invalid) as early:
+        visit.discharge(at(201), at=at(190))
+
+    assert rules(refused) == [("bp-high", OVERRIDE)]
+    assert list(early.value.fields) == ["at"]
 
 
 def test_an_override_of_an_earlier_visit_does_not_pass_this_one(visit: Visit, clinic: Clinic) -> None:

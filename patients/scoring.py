@@ -98,7 +98,8 @@ def _points(used: measures.Instrument, items: Sequence[int] | None, total: int |
 def see(*, actor: Staff, score: Score, note: str = "", now: datetime) -> Score:
     """A clinician has seen an item 9 above 0 and acts on it: the line goes, a dose and a discharge are free again.
 
-    Locks the score's row. Raises RoleRefused, and Stale when there is nothing to see, or somebody has seen it already.
+    `note` says what is done about it. Locks the score's row. Raises RoleRefused, Invalid without a note, and Stale when
+    there is nothing to see, or somebody has seen it already.
     """
     permissions.require(actor, Verb.REVIEW)
     with transaction.atomic():
@@ -107,6 +108,8 @@ def see(*, actor: Staff, score: Score, note: str = "", now: datetime) -> Score:
             raise Stale(_("There is no item 9 above 0 in this score."))
         if fresh.seen_at is not None:
             raise Stale(_("A clinician has acknowledged this already."))
+        if not note.strip():
+            raise Invalid.at("note", _("Say what is done about it."))
         fresh.seen_at, fresh.seen_by, fresh.seen_note = now, actor, note.strip()
         fresh.save(update_fields=["seen_at", "seen_by", "seen_note"])
         worklist.close_tasks(kind=TaskKind.ITEM_9, patient=fresh.patient, key=str(fresh.pk), by=actor, now=now)

@@ -103,8 +103,8 @@ def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> T
     """Take a line off the worklist; for item 9 that is to acknowledge the score itself, with a note. Locks the line,
     before it the score of an item 9.
 
-    Raises RoleRefused - what is CLINICAL goes only by a clinician - and Stale for a line that somebody has done already
-    or that is one of CLOSED_BY_ACT.
+    Raises RoleRefused - what is CLINICAL goes only by a clinician -, Invalid for an item 9 without a note, and Stale
+    for a line that somebody has done already or that is one of CLOSED_BY_ACT.
     """
     permissions.require(actor, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
     with transaction.atomic():

@@ -218,7 +218,7 @@ class DecideIn(serializers.Serializer[Any]):
 
 
 class AcknowledgeIn(ConfirmIn):
-    """Somebody has dealt with a line; of an item 9 `note` says how."""
+    """Somebody has dealt with a line; of an item 9 `note` says what is done about it and is needed."""
 
     note = Text(lines=True, max_length=2000, allow_blank=True, required=False, default="")
 

@@ -46,9 +46,9 @@ class ScoreIn(ConfirmIn):
 
 
 class NoteIn(serializers.Serializer[Any]):
-    """An item 9 above 0 was seen, and what was done about it."""
+    """An item 9 above 0 was seen, and what is done about it."""
 
-    note = Text(lines=True, max_length=2000, allow_blank=True, required=False, default="")
+    note = Text(lines=True, max_length=2000)
     request_id = RequestId()
 
 
@@ -184,7 +184,7 @@ def scores(request: Request, pk: int) -> Response:
 @extend_schema(request=NoteIn, responses=answers({200: ScoreOut}, 400, 403, 404, 409))
 @endpoint(POST=Verb.REVIEW)
 def see(request: Request, pk: int) -> Response:
-    """A clinician acknowledges an item 9 above 0; its line goes."""
+    """A clinician acknowledges an item 9 above 0 and says in `note` what is done about it; its line goes."""
     score, site = get_object_or_404(Score, pk=pk), site_of(request)
     given = validated(NoteIn, request.data)
     seen, _repeated = reviewing.see_score(actor=actor(request), score=score, now=clock.now(), **given)

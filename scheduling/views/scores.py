@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock
-from clinic.errors import DomainError
+from clinic.errors import DomainError, Invalid
 from clinic.forms import add_error
 from clinic.http import actor, back_of, page, site_of
 from clinic.models import Shift, Site, Staff
@@ -87,9 +87,15 @@ def new(request: HttpRequest, patient_id: int) -> HttpResponse:
 @page(GET=Verb.SEE)
 def score(request: HttpRequest, score_id: int) -> HttpResponse:
     """One score: its answers, what it means, and what an item 9 above 0 asks for."""
+    return _page(request, score_id)
+
+
+def _page(request: HttpRequest, score_id: int, *, lacks: str = "") -> HttpResponse:
+    """The page of a score; `lacks` is what an acknowledgement lacked."""
     found = get_object_or_404(Score.objects.select_related("patient", "by", "seen_by", "voided_by"), pk=score_id)
     site, now = site_of(request), clock.now()
-    return render(request, "patients/score.html", {**_shown(found, site, now), "back": back_of(request)})
+    context = {**_shown(found, site, now), "back": back_of(request), "lacks": lacks}
+    return render(request, "patients/score.html", context, status=422 if lacks else 200)
 
 
 def _shown(found: Score, site: Site, now: datetime) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def prescribers_on_shift(site: Site, now: datetime) -> list[Staff]:
 
 @page(POST=Verb.REVIEW)
 def see(request: HttpRequest, score_id: int) -> HttpResponse:
-    """A clinician acknowledges item 9."""
+    """A clinician acknowledges item 9 and says what is done about it."""
     found = get_object_or_404(Score, pk=score_id)
     try:
         reviewing.see_score(
@@ -147,6 +153,8 @@ def see(request: HttpRequest, score_id: int) -> HttpResponse:
             note=request.POST.get("note", "")[:2000].replace("\0", ""),
             now=clock.now(),
         )
+    except Invalid as error:
+        return _page(request, score_id, lacks=error.message)
     except DomainError as error:
         messages.warning(request, error.message)
     else:

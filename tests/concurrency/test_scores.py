@@ -36,9 +36,9 @@ def test_item_9_is_acknowledged_by_one_of_them_and_nobody_is_in_the_others_way()
         try:
             barrier.wait()
             if number % 2:
-                reviewing.see_score(actor=clinic.clinician, score=score, now=NOW)
+                reviewing.see_score(actor=clinic.clinician, score=score, note="Called.", now=NOW)
             else:
-                worklist.acknowledge(actor=clinic.prescriber, task=task, now=NOW)
+                worklist.acknowledge(actor=clinic.prescriber, task=task, note="Called.", now=NOW)
         except Stale:
             return "stale"
         finally:

@@ -126,6 +126,16 @@ def test_a_clinician_acknowledges_item_9_and_the_line_goes(clinic: Clinic, patie
         scoring.see(actor=clinic.prescriber, score=score, now=NOW)
 
 
+def test_item_9_is_not_acknowledged_without_a_word_on_what_is_done(clinic: Clinic, patient: Patient) -> None:
+    score = record(clinic.nurse, patient, items=IN_DANGER)
+    with pytest.raises(Invalid) as refused:
+        scoring.see(actor=clinic.clinician, score=score, note=" \n", now=NOW)
+
+    assert refused.value.fields == {"note": ["Say what is done about it."]}
+    assert scoring.unseen_item_9(patient.pk) == score
+    assert Task.objects.get().done_at is None
+
+
 def test_there_is_nothing_to_acknowledge_without_item_9(clinic: Clinic, patient: Patient) -> None:
     with pytest.raises(Stale):
         scoring.see(actor=clinic.clinician, score=record(clinic.nurse, patient, items=CALM), now=NOW)
@@ -135,6 +145,8 @@ def test_the_worklist_acknowledges_the_score_itself(clinic: Clinic, patient: Pat
     score = record(clinic.nurse, patient, items=IN_DANGER)
     with pytest.raises(RoleRefused):
         worklist.acknowledge(actor=clinic.desk, task=Task.objects.get(), now=NOW)
+    with pytest.raises(Invalid):
+        worklist.acknowledge(actor=clinic.prescriber, task=Task.objects.get(), now=NOW)
     worklist.acknowledge(actor=clinic.prescriber, task=Task.objects.get(), note="Spoke to her.", now=NOW)
     score.refresh_from_db()
 

@@ -374,7 +374,7 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
                 **common,
             },
         ),
-        "score-see": Case(f"scores/{seen}/see/", {"note": "", **request}, {("note",): "note", **common}),
+        "score-see": Case(f"scores/{seen}/see/", {"note": "Called.", **request}, {("note",): "note", **common}),
         "score-void": Case(f"scores/{seen}/void/", request, common),
     }
 

@@ -96,11 +96,14 @@ def test_item_9_opens_its_line_and_a_clinician_closes_it(nurse: Api, clinic: Cli
     (line,) = nurse.get("worklist/", kind="item-9", patient=patient.pk).body["results"]
     refused = nurse.post(f"scores/{made['id']}/see/", {"note": "I saw it."})
     snoozed = signed_in(clinic.prescriber).post(f"worklist/{line['id']}/snooze/", {"until": shown(MONDAY, "12:00")})
-    seen = signed_in(clinic.clinician).post(f"scores/{made['id']}/see/", {"note": "Called.\nSafe."})
+    clinician = signed_in(clinic.clinician)
+    wordless = [clinician.post(f"scores/{made['id']}/see/", body) for body in ({}, {"note": " "})]
+    seen = clinician.post(f"scores/{made['id']}/see/", {"note": "Called.\nSafe."})
 
     assert line["text"] == "Item 9 is 2 (more than half the days), PHQ-9 21: call the patient now."
     assert (refused.status, refused.body["code"]) == (403, "role")
     assert (snoozed.status, snoozed.body["code"]) == (409, "stale")
+    assert [(one.status, list(one.body["fields"])) for one in wordless] == [(400, ["note"])] * 2
     assert (seen.status, seen.body["seen_by"], seen.body["seen_at"]) == (
         200,
         clinic.clinician.pk,
@@ -113,9 +116,11 @@ def test_the_worklist_acknowledges_item_9_with_a_note(nurse: Api, clinic: Clinic
     nurse.post(f"patients/{patient.pk}/scores/", {"instrument": "phq9", "items": IN_DANGER})
     line = Task.objects.get()
     refused = nurse.post(f"worklist/{line.pk}/acknowledge/")
+    wordless = signed_in(clinic.clinician).post(f"worklist/{line.pk}/acknowledge/")
     done = signed_in(clinic.clinician).post(f"worklist/{line.pk}/acknowledge/", {"note": "Spoke to her."})
 
-    assert (refused.status, done.status) == (403, 200)
+    assert (refused.status, wordless.status, done.status) == (403, 400, 200)
+    assert wordless.body["fields"] == {"note": ["Say what is done about it."]}
     score = Score.objects.get()
     assert (score.seen_by, score.seen_note) == (clinic.clinician, "Spoke to her.")
 

@@ -116,8 +116,10 @@ def test_a_clinician_acknowledges_it_there(clinic: Clinic, patient: Patient) -> 
     clinician = signed_in(clinic.clinician)
     went_to = answer(clinician, patient, IN_DANGER).url
     given = form_data(clinician.get(went_to))
+    wordless = clinician.post(f"{went_to}see/", given)
     done = clinician.post(f"{went_to}see/", {**given, "note": "Called her sister.\0"}, follow=True)
 
+    assert (wordless.status_code, says(wordless, "[id=note_error]")) == (422, ["Say what is done about it."])
     assert says(done, ".crisis") == []
     assert "Called her sister." in told(done, ".notice")[-1]
     assert Score.objects.get().seen_by == clinic.clinician

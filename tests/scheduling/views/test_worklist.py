@@ -227,11 +227,14 @@ def test_item_9_is_acknowledged_by_a_clinician_with_a_note(clinic: Clinic, cours
     for client in others:
         client.post(path, {"note": "x"})
         refused.append(says(client.get("/worklist/"), ".notice"))
-    signed_in(clinic.clinician).post(path, {"note": "Called, safe, mother is with her."})
+    clinician = signed_in(clinic.clinician)
+    clinician.post(path, {"note": ""})
+    refused.append(says(clinician.get("/worklist/"), ".notice"))
+    clinician.post(path, {"note": "Called, safe, mother is with her."})
     score.refresh_from_db()
     task.refresh_from_db()
 
-    assert refused == [["Your role does not allow this."]] * 3
+    assert refused == [["Your role does not allow this."]] * 3 + [["Say what is done about it."]]
     assert (score.seen_by, score.seen_at, score.seen_note) == (
         clinic.clinician,
         NOW,

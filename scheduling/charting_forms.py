@@ -100,7 +100,8 @@ class VitalsForm(VisitForm):
     )
     at = ClockField(label=gettext_lazy("Taken at"), required=False)
     began = forms.DateTimeField(required=False, widget=forms.HiddenInput)
-    action = forms.CharField(label=gettext_lazy("What is done about it"), max_length=1000, required=False)
+    action = forms.CharField(label=gettext_lazy("What is done about it"), max_length=900, required=False)
+    called = forms.BooleanField(label=gettext_lazy("Prescriber called"), required=False)
 
     NUMBERS = ("systolic", "diastolic", "heart_rate", "spo2")
     MEASURED = (*NUMBERS, "sedation", "dissociation")
@@ -118,6 +119,12 @@ class VitalsForm(VisitForm):
             began = None
         data["taken_at"] = self.instant(data.get("at")) or (min(began, self.now) if began else None)
         return data
+
+    @property
+    def done(self) -> str:
+        """What is done about the round, in words: a tap, what was typed, or both."""
+        called = str(self.fields["called"].label) if self.cleaned_data["called"] else ""
+        return "; ".join(filter(None, [called, self.cleaned_data.get("action", "").strip()]))
 
     @property
     def measured(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django import template
@@ -63,6 +64,12 @@ def entries(form: VitalsForm, last: VitalsRound | None) -> list[Entry]:
 def keyed(field: BoundField, key: int) -> SafeString:
     """A field that a single key leads to."""
     return field.as_widget(attrs={"data-key": str(key), "data-key-label": str(field.label)})
+
+
+@register.filter
+def calls(findings: Sequence[Finding]) -> bool:
+    """The prescriber is called for one of them."""
+    return bool(alerts(findings))
 
 
 @register.filter

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -23,6 +24,7 @@ from clinic.http import actor, page, sites_of
 from clinic.models import Staff
 from clinic.permissions import Verb, allowed
 from patients import scoring
+from patients.models import Task, TaskKind
 from scheduling import board, charting, charts, treating
 from scheduling.booking import Signature
 from scheduling.forms import SignForm
@@ -273,7 +275,13 @@ class Asked:
             "needed": level_override if act and act.signs else [],
             "undo_form": VisitForm(chart=self.chart, actor=self.staff, now=self.now),
             "live_version": self._version(),
+            "calls": self._calls(),
         }
+
+    def _calls(self) -> QuerySet[Task]:
+        """The calls of the prescriber in this visit that nobody has acknowledged, the first one on top."""
+        of_visit = Task.objects.filter(kind=TaskKind.ALERT, patient=self.session.patient_id)
+        return of_visit.filter(key__startswith=f"{self.session.pk}:", done_at=None).order_by("since", "pk")
 
     def _asks(self) -> list[tuple[str, str, str]]:
         """What is asked about: the field's label, the sentence, and the value that would be meant."""

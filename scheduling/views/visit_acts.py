@@ -125,11 +125,13 @@ def _vitals(asked: Asked) -> str:
     alarming = visit_safety.alerts(weighed(asked, measured))
     if any(f"{found.rule}={found.observed}" not in known for found in alarming):
         raise Said(weighed(asked, measured))
+    if alarming and not form.done:
+        raise Invalid.at("action", _("Say what was done."))
     charting.record_vitals(
         actor=asked.staff,
         session=asked.session,
         taken_at=data["taken_at"],
-        action=data["action"],
+        action=form.done,
         confirmed=confirmed_of(asked, measured),
         request_id=data["request_id"],
         now=asked.now,

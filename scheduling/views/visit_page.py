@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from clinic.findings import Finding
 from clinic.models import Staff
-from scheduling import treating, wording
+from scheduling import charts, treating, wording
 from scheduling.charts import Chart
 from scheduling.models import Session, SessionState, VitalsRound
 from scheduling.protocols import visit_safety
@@ -43,12 +43,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An earlier round, with what stands beside its time."""
+    """An earlier round, with what stands beside its time. `alarms`: the rules for which the prescriber was called."""
 
     round: VitalsRound
     note: str
     raised: bool
     low: bool
+    alarms: frozenset[str]
     can_void: bool
 
 
@@ -216,11 +217,14 @@ class Look:
         before = [r for r in self.chart.rounds if started is None or r.taken_at < started]
         for round_ in self.chart.rounds:
             note = _("before") if before and round_ == before[-1] else _("end of dose") if round_ == first_after else ""
+            stage = Stage.BEFORE if round_ in before else Stage.MONITORING
+            alarming = visit_safety.alerts(visit_safety.while_here(charts.as_vitals(round_), stage))
             yield Measured(
                 round=round_,
                 note=note,
                 raised=is_above((round_.systolic, round_.diastolic), RAISED),
                 low=round_.spo2 < visit_safety.LOW_SATURATION,
+                alarms=frozenset(found.rule for found in alarming),
                 can_void=self.stage is not Stage.OVER and self.now - round_.at < treating.UNDO_FOR,
             )
 

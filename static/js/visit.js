@@ -67,9 +67,16 @@ function measure(form) {
     return entry.querySelector("input:not([type=hidden])");
   }
 
+  // What is asked to be said about an alarming round, while nothing is.
+  function unsaid() {
+    const asked = form.querySelector("[data-must-say]");
+    return asked && !asked.querySelector(":checked") && !form.elements.action.value.trim() ? [form.elements.called] : [];
+  }
+
   function empty() {
     const missing = numbers.map(field).filter((input) => !input.value.trim());
-    return [...missing, ...grades.filter((grade) => !grade.querySelector(":checked")).map((grade) => grade.querySelector("input"))];
+    const ungraded = grades.filter((grade) => !grade.querySelector(":checked")).map((grade) => grade.querySelector("input"));
+    return [...missing, ...ungraded, ...unsaid()];
   }
 
   function count() {
@@ -143,7 +150,8 @@ function measure(form) {
   }
 
   function onwards(from) {
-    const fields = [...numbers.map(field), ...grades.map((grade) => grade.querySelector(":checked") ?? grade.querySelector("input"))];
+    const graded = grades.map((grade) => grade.querySelector(":checked") ?? grade.querySelector("input"));
+    const fields = [...numbers.map(field), ...graded, ...unsaid()];
     const place = fields.findIndex((input) => input === from || (input.type === "radio" && input.name === from.name));
     const next = fields[place + 1] ?? save;
     next.focus();
@@ -174,22 +182,41 @@ function measure(form) {
     });
   }
 
+  function choose(chosen) {
+    chosen.checked = true;
+    begin();
+    count();
+    onwards(chosen);
+  }
+
+  // Wherever the focus has gone, a digit is for what is still awaited: typed into the first empty number, or the first
+  // open grade. Only in a complete round it is a key of the page.
+  document.addEventListener("keydown", (event) => {
+    if (!/^\d$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (document.documentElement.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("select, textarea, .grades, input:not([type=checkbox])")) return;
+    const awaited = empty().find((input) => input !== form.elements.called);
+    if (!awaited) return;
+    event.stopPropagation();
+    awaited.focus(); // a number is typed on into
+    if (awaited.type !== "radio") return;
+    event.preventDefault();
+    const chosen = awaited.closest(".grades").querySelector(`input[value="${event.key}"]`);
+    if (chosen) choose(chosen);
+  }, true);
+
   for (const grade of grades) {
     grade.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       if (event.key === "Enter") {
         event.preventDefault();
-        onwards(event.target);
+        if (grade.querySelector(":checked")) onwards(event.target); // what is not graded is not jumped over
         return;
       }
       const chosen = /^\d$/.test(event.key) && grade.querySelector(`input[value="${event.key}"]`);
       if (!/^\d$/.test(event.key)) return;
       event.preventDefault(); // a digit here is a grade, never a key of the page
-      if (!chosen) return;
-      chosen.checked = true;
-      begin();
-      count();
-      onwards(chosen);
+      if (chosen) choose(chosen);
     });
     grade.addEventListener("change", () => {
       begin();

@@ -190,6 +190,42 @@ def test_an_unusual_value_waits_for_a_second_enter_and_an_impossible_one_for_ano
     assert complaints == []
 
 
+def test_digits_and_enter_go_to_what_is_awaited_and_an_alarm_asks_what_is_done(
+    session: Session, goes: Goes, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, complaints = open_page(chromium, live_server, TABLET, bypass_csp=True)
+    goes(9, 0)
+    sign_in(page, "nurse")
+    visit(page, session)
+    page.keyboard.type("nnnn")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_label("Systolic")).to_be_focused()
+    for value in ("128", "80", "72", "88"):
+        page.keyboard.type(value)
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("Oxygen saturation is 88%, under 90%: emergency path.")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Vitals, round 1").click()
+    page.keyboard.press("2")
+    expect(page.get_by_role("group", name="Dissociation").get_by_label("Moderate")).to_be_checked()
+    expect(page.get_by_label("Diastolic")).to_have_value("80")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Prescriber called")).to_be_focused()
+    found = faults(page)
+    no_scroll(page)
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The round is saved.")).to_be_visible()
+    expect(page.get_by_text("Not acknowledged yet.")).to_be_visible()
+    page.keyboard.press("v")
+    no_scroll(page)
+
+    assert (found, faults(page)) == ({}, {})
+    assert [text for text in complaints if "422" not in text] == []
+
+
 def test_a_round_without_scripts_and_a_wrong_tap_undone(
     session: Session, goes: Goes, chromium: Browser, live_server: LiveServer
 ) -> None:

@@ -13,7 +13,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from clinic.models import Staff
-from patients.models import Patient, Score
+from patients import worklist
+from patients.models import Patient, Score, Task, TaskKind
 from scheduling.models import AdverseEvent, Course, Session, SessionState, VisitRecord, VitalsRound
 from tests.factories import MONDAY, PASSWORD, Clinic, StaffFactory, local
 from tests.pages import form_data, page, says, signed_in
@@ -364,13 +365,37 @@ def test_an_alarming_round_is_said_before_it_is_saved(
     high = {"systolic": "186", "diastolic": "112", "confirmed": ["systolic=186"]}
     said = measure(nurse, path, **high)
     number = len(page(said).all("main")[0].all("form")) - 1
-    saved = nurse.post(
-        f"{path}vitals/", form_data(said, number=number) | {"action": "Dr. called", "confirmed": ["systolic=186"]}
-    )
+    shown = form_data(said, number=number) | {"confirmed": ["systolic=186"]}
+    nothing = nurse.post(f"{path}vitals/", shown)
+    saved = nurse.post(f"{path}vitals/", shown | {"called": "on", "action": "Labetalol"})
 
-    assert (said.status_code, saved.status_code) == (422, 302)
+    assert (said.status_code, nothing.status_code, saved.status_code) == (422, 422, 302)
     assert "The blood pressure is 186/112: call the prescriber and record what is done." in says(said, "div.notice")
-    assert VitalsRound.objects.latest("pk").action == "Dr. called"
+    assert [element.text for element in page(nothing).all("[id=id_action_error]")] == ["Say what was done."]
+    assert VitalsRound.objects.latest("pk").action == "Prescriber called; Labetalol"
+
+
+def test_that_the_prescriber_was_called_stands_on_the_page_until_it_is_acknowledged(
+    nurse: Client,
+    path: str,
+    scored: Score,
+    colleague: Staff,
+    clinic: Clinic,
+    session: Session,
+    clock: time_machine.Traveller,
+) -> None:
+    under_way(nurse, path, colleague, clock)
+    clock.move_to(at("09:40"))
+    measure(nurse, path, spo2="88", called="on", confirmed=["spo2=88"], told=["spo2=88%"])
+    task = Task.objects.get(kind=TaskKind.ALERT)
+    shown = nurse.get(path)
+    worklist.acknowledge(actor=clinic.clinician, task=task, note="", now=at("09:41"))
+
+    assert says(shown, "div.call") == [
+        f"Prescriber called {session.prescriber.short_name}, at 09:40: oxygen saturation 88%. Not acknowledged yet."
+    ]
+    assert says(shown, "mark.alarm") == ["88 prescriber called"]
+    assert says(nurse.get(path), "div.call") == []
 
 
 def test_what_is_typed_is_judged_before_it_is_sent(nurse: Client, path: str) -> None:
@@ -607,5 +632,5 @@ def test_the_page_asks_a_constant_number_of_queries(
         clock.move_to(at("10:15") + timedelta(minutes=5 * number))
         measure(nurse, path)
     nurse.get(path)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         nurse.get(path)

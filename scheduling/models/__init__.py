@@ -1,6 +1,7 @@
 """Courses, their sessions, and what is sent about them."""
 
 from scheduling.models.courses import Course, CourseEvent, Day, Override, ProtocolVersion, Request, Session
+from scheduling.models.evaluations import KEPT, Evaluation, EvaluationState, Room
 from scheduling.models.outbox import Mail, MailKind, MailState
 from scheduling.models.states import (
     DOSED,
@@ -19,6 +20,7 @@ from scheduling.models.visits import Addendum, AdverseEvent, Dissociation, Visit
 __all__ = [
     "DOSED",
     "FREED",
+    "KEPT",
     "LIVE",
     "MONITORED",
     "OPEN",
@@ -31,6 +33,8 @@ __all__ = [
     "CourseState",
     "Day",
     "Dissociation",
+    "Evaluation",
+    "EvaluationState",
     "Mail",
     "MailKind",
     "MailState",
@@ -38,6 +42,7 @@ __all__ = [
     "PhaseChoice",
     "ProtocolVersion",
     "Request",
+    "Room",
     "Session",
     "SessionState",
     "VisitRecord",

@@ -13,6 +13,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from clinic.local.demo import people
 from clinic.models import Chair, Closure, OpeningHours, Role, Shift, Site, Staff
 from scheduling import writes
+from scheduling.models import Room
 
 #: One zone for each distance from UTC, so that it is noon somewhere at any hour.
 ZONES = (
@@ -73,8 +74,8 @@ def zone_at_noon(now: datetime) -> ZoneInfo:
 
 
 def build(now: datetime) -> House:
-    """Make the site: six chairs, hours from Monday to Friday and on the weekday that is today, shifts for the past
-    four months and the next eight, and a day closed in the middle of the next month."""
+    """Make the site: six chairs, a room, hours from Monday to Friday and on the weekday that is today, shifts for the
+    past four months and the next eight, and a day closed in the middle of the next month."""
     zone = zone_at_noon(now)
     today = now.astimezone(zone).date()
     site = Site.objects.create(
@@ -100,6 +101,7 @@ def build(now: datetime) -> House:
         prescribers=tuple(staff[: people.PRESCRIBERS]),
         desk=next(member for member in staff if member.role == Role.DESK),
     )
+    Room.objects.create(site=site, name="Room 1", position=1)
     OpeningHours.objects.bulk_create(
         OpeningHours(site=site, weekday=weekday, opens=OPENS, closes=CLOSES) for weekday in sorted(house.weekdays)
     )

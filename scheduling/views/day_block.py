@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -35,6 +36,21 @@ class Part:
     lines: tuple[SafeString, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A chair: what it does now, and its day in order of time. `who` and `then` are for a narrow screen."""
+
+    pk: int
+    name: str
+    edge: str
+    icon: SafeString | str
+    now: str
+    clock: SafeString | str
+    who: str
+    then: str
+    items: tuple[SafeString, ...]
+
+
 _BLOCK = '<li class="visit {} {}"><a href="{}" id="visit-{}" title="{} {}"><span class="hidden">{}</span>{}</a></li>'
 _PART = '<span class="part {}">{}{}{}</span>'
 _NAME = '<b class="name">{}</b>'
@@ -44,6 +60,14 @@ _ALERT = '<span class="alert {}">{}<span>{}</span></span>'
 _FACT = '<span class="{}"><span class="ellipsis">{} <b>{}</b></span></span>'
 _BY = '<span class="by"><span class="ellipsis">{}</span> · <span class="nth">{}</span></span>'
 _STRETCH = '<li class="{} {}"{}>{}<span>{}{}</span></li>'
+_CHAIR = """<section class="chair{}" aria-labelledby="chair-{}">
+<header><h2 class="ellipsis" id="chair-{}" title="{}">{}</h2>{}
+<p class="who"><b class="ellipsis">{}</b><span>{}</span></p></header>
+<ol class="lane h{}">{}</ol>
+</section>
+"""
+_DOES = '<p class="does" title="{}{}">{}<span class="ellipsis">{}</span> <b>{}</b></p>'
+_EMPTY = '<li class="hidden">{}</li>'
 _NOTHING = SafeString("")
 
 
@@ -95,6 +119,28 @@ def draw_stretch(kind: str, place: SafeString, text: str, note: str) -> SafeStri
     hidden = fill('<span class="hidden">{} </span>', note) if kind == "tail" else _NOTHING
     small = fill(" <small>{}</small>", note) if note and kind == "shut" else _NOTHING
     return fill(_STRETCH, kind, place, title, hidden, text, small)
+
+
+def draw_chair(lane: Lane, rows: int) -> SafeString:
+    """A chair's header, and its day over so many rows."""
+    return fill(
+        _CHAIR,
+        f" {lane.edge}" if lane.edge else "",
+        SafeString(lane.pk),
+        SafeString(lane.pk),
+        lane.name,
+        lane.name,
+        _does(lane) if lane.now else _NOTHING,
+        lane.who,
+        lane.then,
+        SafeString(rows),
+        SafeString("".join(lane.items)) if lane.items else fill(_EMPTY, _("Nothing is booked in this chair.")),
+    )
+
+
+def _does(lane: Lane) -> SafeString:
+    clock = SafeString(f" {strip_tags(lane.clock)}") if lane.clock else _NOTHING  # figures, safe as they were
+    return fill(_DOES, lane.now, clock, lane.icon, lane.now, lane.clock)
 
 
 def _part(part: Part) -> SafeString:

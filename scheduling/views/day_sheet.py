@@ -20,7 +20,7 @@ from scheduling.models import SessionState
 from scheduling.phases import Visit
 from scheduling.protocols.library import STANDARD
 from scheduling.protocols.windows import subtract
-from scheduling.views.day_block import draw_stretch
+from scheduling.views.day_block import Lane, draw_chair, draw_stretch
 from scheduling.views.day_scale import Scale, draw_icon
 from scheduling.views.day_visit import Reading, draw, home_from, minutes_over, state_of
 from scheduling.views.day_words import agreed, alarming, is_late, since
@@ -47,27 +47,11 @@ class Shut:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """A chair: what it does now, and its day in order of time. The `short` line is for a narrow screen."""
-
-    pk: int
-    name: str
-    active: bool
-    edge: str
-    icon: SafeString | str
-    now: str
-    clock: SafeString | str
-    who: str
-    then: str
-    items: tuple[SafeString, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Sheet:
-    """Everything that is drawn of a day."""
+    """Everything that is drawn of a day, its chairs put together already."""
 
     scale: Scale
-    lanes: tuple[Lane, ...]
+    lanes: tuple[SafeString, ...]
     shut: tuple[Shut, ...]
     now: str
 
@@ -77,7 +61,7 @@ def sheet(read: Reading) -> Sheet:
     drawn, now = _Drawing(read), read.now
     return Sheet(
         scale=read.scale,
-        lanes=tuple(drawn.lane(row) for row in read.board.chairs),
+        lanes=tuple(draw_chair(drawn.lane(row), read.scale.rows) for row in read.board.chairs),
         shut=tuple(drawn.shut()),
         now=read.scale.percent(now) if read.scale.start <= now < read.scale.end else "",
     )
@@ -124,7 +108,6 @@ class _Drawing:
         return Lane(
             pk=row.chair.pk,
             name=row.chair.name,
-            active=row.chair.active,
             edge=edge,
             icon=draw_icon(icon) if icon else "",
             now=now,

@@ -95,7 +95,12 @@ def decide(request: HttpRequest, course_id: int) -> HttpResponse:
             **form.asked,
         )
     except RulesBroken as error:
-        return _page(request, _read(course_id), form=form, findings=error.findings, status=error.status)
+        effect, asks = _effect(staff, found, form), ""
+        if to_sign(error.findings) and signature is None:
+            form.add_error("sign", _("Tick that the rule is passed over, or decide something else."))
+        else:
+            asks = error.message
+        return _page(request, _read(course_id), form=form, effect=effect, refusal=asks, status=error.status)
     except DomainError as error:
         add_error(form, error)
         return _page(request, _read(course_id), form=form, status=409 if error.status == 409 else 422)
@@ -360,7 +365,6 @@ def _page(
     *,
     form: DecisionForm | None = None,
     effect: Effect | None = None,
-    findings: tuple[Finding, ...] = (),
     refusal: str = "",
     status: int = 200,
 ) -> HttpResponse:
@@ -381,7 +385,7 @@ def _page(
         "page": shown,
         "form": form,
         "chosen": form["decision"].value(),
-        "effect": effect or (Effect(findings=findings) if findings else None),
+        "effect": effect,
         "refusal": refusal or (" ".join(map(str, form.non_field_errors())) if form.is_bound else ""),
         "request_id": uuid4(),
         "now": shown.now,

@@ -92,6 +92,25 @@ def test_a_decision_is_taken_by_keyboard_alone(course: Course, chromium: Browser
     assert complaints == []
 
 
+def test_an_override_without_its_tick_is_asked_for_in_place(
+    course: Course, chromium: Browser, live_server: LiveServer
+) -> None:
+    page, complaints = open_page(chromium, live_server, bypass_csp=True)
+    sign_in(page, "doctor", to=f"/courses/{course.pk}/")
+    page.locator(".option label").filter(has_text="Extend").click()
+    expect(page.locator("#effect")).to_contain_text("Passed over by")
+    page.locator(".reasons label").filter(has_text="Side effects").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_label("Passed over by")).to_be_focused()
+    expect(page.locator("#effect")).to_contain_text("Books")
+    assert faults(page) == {}
+    page.keyboard.press("Space")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.get_by_text("Recorded.")).to_be_visible()
+    assert [complaint for complaint in complaints if "422" not in complaint] == []
+
+
 def test_it_works_without_scripts(course: Course, chromium: Browser, live_server: LiveServer) -> None:
     page, complaints = open_page(chromium, live_server, java_script_enabled=False)
     sign_in(page, "doctor", to=f"/courses/{course.pk}/")

@@ -382,6 +382,14 @@ def test_an_override_is_signed_on_the_page(doctor: Client, clinic: Clinic, later
 
     assert refused.status_code == 422
     assert "OVERRIDE · 7 sessions limit 6 sessions" in told(refused, ".broken")[0]
+    asks = "Tick that the rule is passed over, or decide something else."
+    assert (told(refused, ".notice"), told(refused, "[id=id_sign_error]")) == (
+        [f"Nothing was recorded. {asks}"],
+        [asks],
+    )
+    assert "autofocus" in page(refused).all("[id=id_sign]")[0].attributes
+    assert "autofocus" not in page(refused).all(".notice")[0].attributes
+    assert told(refused, ".does")[0].startswith("Books ")
     assert (signed["rule"], signed["words"], signed["why"]) == (["initial-max"], ["partly"], ["effects"])
     assert answer.status_code == 302
     assert (passed.rule, passed.reason, passed.by) == ("initial-max", "Side effects: partly", clinic.prescriber)

@@ -7,7 +7,7 @@ from clinic import tokens
 from clinic.permissions import Verb, declare
 from patients.api import people as patients
 from patients.api import screening
-from scheduling.api import courses, planning, scores, sessions, today, visits
+from scheduling.api import courses, evaluations, planning, scores, sessions, today, visits
 
 app_name = "api"
 
@@ -19,6 +19,10 @@ urlpatterns = [
     path("patients/<int:pk>/screening/", screening.screening, name="screening"),
     path("patients/<int:pk>/eligibility/", screening.eligibility, name="eligibility"),
     path("patients/<int:pk>/scores/", scores.scores, name="scores"),
+    path("patients/<int:pk>/evaluations/", evaluations.evaluations, name="evaluations"),
+    path("evaluations/<int:pk>/cancel/", evaluations.cancel, name="evaluation-cancel"),
+    path("evaluations/<int:pk>/done/", evaluations.done, name="evaluation-done"),
+    path("evaluations/<int:pk>/no-show/", evaluations.no_show, name="evaluation-no-show"),
     path("scores/<int:pk>/see/", scores.see, name="score-see"),
     path("scores/<int:pk>/void/", scores.void, name="score-void"),
     path("protocols/", planning.protocols, name="protocols"),

@@ -513,5 +513,5 @@ def test_a_page_takes_as_many_queries_for_four_courses_as_for_one(desk: Client, 
 
     assert len(page(answer).all("[aria-labelledby=courses]")[0].all("li")) == courses
     # session, user; patient; courses, sessions, overrides, events, standing sessions, lines, mails; screening;
-    # sites, open lines
-    assert len(queries) == 13
+    # evaluations; sites, open lines
+    assert len(queries) == 14

@@ -18,7 +18,7 @@ from clinic.permissions import access_of
 from patients import worklist
 from patients.models import Patient, Score, Task, TaskKind
 from scheduling.api import urls
-from scheduling.models import Course, Session
+from scheduling.models import Course, Evaluation, Room, Session
 from tests.api import Answer, Api, course_body, rows, screening_body, shown, signed_in
 from tests.factories import MONDAY, NOW, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic
 from tests.scheduling.api.visit_cases import VISIT_CASES, Case, Path, bad_of_visits, visit_cases
@@ -169,6 +169,10 @@ CASES = [
     "scores",
     "score-see",
     "score-void",
+    "evaluations",
+    "evaluation-cancel",
+    "evaluation-done",
+    "evaluation-no-show",
     *VISIT_CASES,
 ]
 
@@ -186,6 +190,24 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
     ).pk
     session, second = (row["id"] for row in course["sessions"][:2])
     late = missing(clinic).pk
+    room = Room.objects.create(site=clinic.site, name="Room 1")
+    ahead, begun, over = (
+        Evaluation.objects.create(
+            patient=other,
+            site=clinic.site,
+            room=room,
+            prescriber=clinic.prescribers[1],
+            during=DateTimeTZRange(local(day, opens), local(day, closes)),
+            local_date=day,
+            booked_by=clinic.desk,
+            at=NOW,
+        ).pk
+        for day, opens, closes in (
+            (TUESDAY, "08:00", "09:00"),
+            (MONDAY, "06:30", "07:30"),
+            (MONDAY, "05:00", "06:00"),
+        )
+    )
     person = {
         "first_name": "Zoë",
         "last_name": "O’Brien-Ñandú 李",
@@ -376,6 +398,21 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
         ),
         "score-see": Case(f"scores/{seen}/see/", {"note": "Called.", **request}, {("note",): "note", **common}),
         "score-void": Case(f"scores/{seen}/void/", request, common),
+        "evaluations": Case(
+            f"patients/{patient.pk}/evaluations/",
+            {
+                "starts_at": shown(TUESDAY, "16:00"),
+                "room": room.pk,
+                "prescriber": clinic.prescriber.pk,
+                **request,
+            },
+            {("starts_at",): "time", ("room",): "id", ("prescriber",): "id", **common},
+        ),
+        "evaluation-cancel": Case(
+            f"evaluations/{ahead}/cancel/", {**reason, **request}, {("reason",): "text", **common}
+        ),
+        "evaluation-done": Case(f"evaluations/{begun}/done/", request, common),
+        "evaluation-no-show": Case(f"evaluations/{over}/no-show/", request, common),
     }
 
 
@@ -401,7 +438,8 @@ def everything() -> dict[str, list[dict[str, Any]]]:
     names = (
         "patients.Patient patients.Screening patients.Score patients.Task scheduling.Course scheduling.Session "
         "scheduling.Override scheduling.Day scheduling.CourseEvent scheduling.Request scheduling.Mail "
-        "scheduling.VisitRecord scheduling.VitalsRound scheduling.AdverseEvent scheduling.Addendum"
+        "scheduling.VisitRecord scheduling.VitalsRound scheduling.AdverseEvent scheduling.Addendum "
+        "scheduling.Evaluation"
     )
     return {name: list(apps.get_model(name).objects.order_by("pk").values()) for name in names.split()}
 

@@ -624,7 +624,7 @@ def test_a_day_on_which_the_clocks_change_keeps_its_hours(desk: Client, clinic: 
 
 
 @pytest.mark.parametrize(("chairs", "running"), [(4, 0), (4, 1), (40, 40)])
-def test_it_takes_twelve_queries_whatever_runs(at_now: None, db: None, chairs: int, running: int) -> None:
+def test_it_takes_thirteen_queries_whatever_runs(at_now: None, db: None, chairs: int, running: int) -> None:
     clinic = make_clinic(chairs=chairs, prescribers=chairs)
     for number in range(chairs * 3):
         state = SessionState.MONITORING if number % 3 == 0 and number // 3 < running else SessionState.BOOKED
@@ -644,8 +644,9 @@ def test_it_takes_twelve_queries_whatever_runs(at_now: None, db: None, chairs: i
         answer = client.get("/")
 
     assert len(page(answer).all("li.visit")) == 3 * chairs
-    # session, user, sites, date; hours, closures, sessions, prescribers, rounds, shifts, chairs; open worklist lines
-    assert len(queries) == 12
+    # session, user, sites, date; hours, closures, sessions, prescribers, rounds, shifts, chairs; evaluations;
+    # open worklist lines
+    assert len(queries) == 13
 
 
 def test_forty_chairs_are_light(at_now: None, db: None) -> None:

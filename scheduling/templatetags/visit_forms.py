@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django import template
-from django.forms import BoundField
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms import BoundField, Form
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_noop
 
@@ -64,6 +65,17 @@ def entries(form: VitalsForm, last: VitalsRound | None) -> list[Entry]:
 def keyed(field: BoundField, key: int) -> SafeString:
     """A field that a single key leads to."""
     return field.as_widget(attrs={"data-key": str(key), "data-key-label": str(field.label)})
+
+
+@register.filter
+def faults(shown: Iterable[Form]) -> list[tuple[BoundField | None, str]]:
+    """What is wrong in the forms of a step, each with its field; None for what is about no field that is seen."""
+    return [
+        (None if name == NON_FIELD_ERRORS or form[name].is_hidden else form[name], str(sentence))
+        for form in shown
+        for name, sentences in sorted(form.errors.items(), key=lambda item: item[0] != NON_FIELD_ERRORS)
+        for sentence in sentences
+    ]
 
 
 @register.filter

@@ -6,11 +6,13 @@ A step that somebody has taken meanwhile is answered with a sentence and the vis
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -18,18 +20,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from clinic import clock, signin
 from clinic.errors import DomainError, Invalid, RulesBroken, Stale
-from clinic.findings import Finding, Level
+from clinic.findings import Finding, Level, by_severity
 from clinic.forms import add_error
 from clinic.http import actor, page, sites_of
 from clinic.models import Staff
 from clinic.permissions import Verb, allowed
 from patients import scoring
 from patients.models import Task, TaskKind
-from scheduling import board, charting, charts, treating
+from scheduling import board, charting, charts, judging, treating
 from scheduling.booking import Signature
 from scheduling.forms import SignForm
+from scheduling.judging import Verdict
 from scheduling.models import Session
-from scheduling.protocols import vitals
+from scheduling.protocols import visit_safety, vitals
 from scheduling.protocols.vitals import Stage
 from scheduling.views import visit_acts
 from scheduling.views.signing import NotSigned, sign
@@ -139,10 +142,21 @@ class Asked:
 
     @cached_property
     def second(self) -> SecondForm:
-        """Where another person signs."""
-        data = self.request.POST if self.posted else None
+        """Where another person signs; nobody has to, as long as something stands in the way."""
+        data = self.request.POST if self.posted and not self.blocked else None
         must = ACTS[self.name].second == "must"
         return SecondForm(data, site=self.session.site, actor=self.staff, required=must, prefix="second")
+
+    @property
+    def blocked(self) -> bool:
+        """Something was found that nobody can pass over."""
+        return any(found.level is Level.BLOCK for found in self.findings)
+
+    @property
+    def needed(self) -> list[str]:
+        """The rules that a prescriber can pass over."""
+        signs = self.act is not None and self.act.signs
+        return [found.rule for found in self.findings if found.level is Level.OVERRIDE] if signs else []
 
     @cached_property
     def sign(self) -> SignForm:
@@ -170,11 +184,16 @@ class Asked:
     # What is said before anything is done
 
     def weigh(self) -> None:
-        """Find what speaks against the step that is shown."""
+        """Find what speaks against the step that is shown, at the time that is typed."""
+        typed = getattr(self.form, "cleaned_data", {}) if self.posted else {}
+        at = typed.get("at") or self.now
         if self.name == "dose" and self.chart.record is not None:
-            self.findings = treating.weigh_start(self.session, confirmed=True, now=self.now)
+            self.findings = treating.weigh_start(self.session, confirmed=True, now=at)
         elif self.name == "discharge":
-            self.findings = self.chart.missing
+            escort = typed.get("escort_name", self.chart.facts.escort)
+            rounds = [round_ for round_ in self.chart.facts.rounds if round_.taken_at <= at]
+            facts = replace(self.chart.facts, rounds=rounds, escort=escort)
+            self.findings = by_severity(visit_safety.at_discharge(facts, now=at))
         elif self.name == "vitals" and self.posted:
             self.weigh_vitals()
 
@@ -196,7 +215,7 @@ class Asked:
         """Carry the act out, and lead to the visit; what is refused stands in the page that asked."""
         form = self.form
         try:
-            self._require_valid()
+            self._require_complete()
             said = ACTS[self.name].run(self)
         except Stale as error:
             return Asked(self.request, self.session.pk).render(refusal=error.message, status=409)
@@ -211,8 +230,6 @@ class Asked:
             form.add_error(None, error.message)
         except Incomplete:
             self.weigh()
-            if ACTS[self.name].second == "must":
-                self.second.is_valid()
         except DomainError as error:
             self.weigh()
             self._place(error)
@@ -224,13 +241,25 @@ class Asked:
             return Asked(self.request, self.session.pk).render(refusal=refusal, status=422)
         return self.render(status=422)
 
-    def _require_valid(self) -> None:
-        """Raise Incomplete for a form that lacks something, Stale when it is not even this step's turn."""
-        if self.form.is_valid():
-            return
-        if not self.in_turn:
+    def _require_complete(self) -> None:
+        """Raise Incomplete for forms that lack something, all of it at once; Stale when it is not even this step's
+        turn. What nobody can pass over is said before anybody is fetched to sign: RulesBroken."""
+        valid = self.form.is_valid()
+        if not valid and not self.in_turn:
             raise Stale(_("This step is not to be taken any more."))
-        raise Incomplete(_("Something is missing."))
+        if self.in_turn and ACTS[self.name].signs:
+            self.weigh()
+            if not self.blocked:
+                valid = self._signed() and valid
+            elif valid:
+                judging.require_passable(Verdict(self.findings), None)
+        if not valid:
+            raise Incomplete(_("Something is missing."))
+
+    def _signed(self) -> bool:
+        """The second person has signed, and a prescriber what has to be passed over; the forms say what is missing."""
+        overridden = not self.needed or self.sign.is_valid()
+        return self.second.is_valid() and overridden
 
     def _place(self, error: DomainError) -> None:
         """Show a refusal at its field; those about the second person stand in a form of their own."""
@@ -247,8 +276,6 @@ class Asked:
     def context(self) -> dict[str, Any]:
         """What the templates show."""
         act = self.act if self.in_turn else None
-        level_override = [found.rule for found in self.findings if found.level is Level.OVERRIDE]
-        blocked = [found for found in self.findings if found.level is Level.BLOCK]
         course = self.session.course
         return {
             "section": "board",
@@ -266,17 +293,24 @@ class Asked:
             "act_name": self.name if act else "",
             "act_template": f"visits/{TEMPLATES.get(self.name, self.name)}.html" if act else "",
             "form": self.form if act else None,
+            "forms": self._forms() if act else [],
             "second": self.second if act and act.second else None,
             "sign": self.sign if act and act.signs else None,
             "findings": self.findings,
             "alarms": [f"{found.rule}={found.observed}" for found in self.findings],
             "asks": self._asks() if act else [],
-            "blocked": blocked,
-            "needed": level_override if act and act.signs else [],
+            "blocked": self.blocked,
+            "needed": self.needed if act else [],
             "undo_form": VisitForm(chart=self.chart, actor=self.staff, now=self.now),
             "live_version": self._version(),
             "calls": self._calls(),
         }
+
+    def _forms(self) -> list[Form]:
+        """Every form of the act, in the order of the page."""
+        act = ACTS[self.name]
+        signs = [self.sign] if self.needed and not self.blocked else []
+        return [*signs, self.form, *([self.second] if act.second else [])]
 
     def _calls(self) -> QuerySet[Task]:
         """The calls of the prescriber in this visit that nobody has acknowledged, the first one on top."""

@@ -222,6 +222,25 @@ def test_a_dose_needs_a_second_person_with_a_password(
     assert PASSWORD not in answer.content.decode()
 
 
+def test_a_dose_that_lacks_several_things_names_all_of_them_at_once(nurse: Client, path: str) -> None:
+    check_in(nurse, path, weight_kg="")
+    answer = send(nurse, path, "dose", mg="x")
+    links = [item.all("a")[0].text for item in page(answer).all("[role=alert]")[0].all("li")]
+
+    assert (answer.status_code, links) == (
+        422,
+        [
+            "Prescriber",
+            "Reason (kept with the course, cannot be changed)",
+            "Password of the prescriber",
+            "Lot",
+            "Dose, mg",
+            "Second person",
+            "Password of the second person",
+        ],
+    )
+
+
 def test_nobody_is_their_own_second_person(nurse: Client, path: str, clinic: Clinic, scored: Score) -> None:
     check_in(nurse, path)
     offered = [
@@ -504,6 +523,7 @@ def test_a_discharge_says_what_is_missing_and_when_it_can_be(
     answer = nurse.get(f"{path}discharge/")
     signed = {"second-second": str(colleague.pk), "second-password": PASSWORD}
     refused = send(nurse, path, "discharge", checklist=["oriented"], **signed)
+    alone = send(nurse, path, "discharge")
 
     assert "not before 12:10" in says(answer, "span.tag")
     assert {tag for tag in says(answer, "span.tag") if tag.startswith("BLOCK")} == {
@@ -512,6 +532,10 @@ def test_a_discharge_says_what_is_missing_and_when_it_can_be(
         "BLOCK · still sedated",
     }
     assert (refused.status_code, state(session)) == (422, SessionState.MONITORING)
+    assert [item.text for item in page(alone).all("[role=alert]")[0].all("li")] == [
+        "The blood pressure has to be measured before discharge."
+    ]
+    assert page(alone).all("div.error") == []
 
 
 @pytest.mark.parametrize(

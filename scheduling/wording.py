@@ -83,6 +83,13 @@ _OBSERVED = {
     "month-gap": gettext_lazy("gap %(observed)s"),
 }
 
+#: How a breach reads where nothing was observed.
+_MISSING = {
+    "bp-high": gettext_lazy("blood pressure missing"),
+    "bp-leave": gettext_lazy("blood pressure missing"),
+    "sedation": gettext_lazy("sedation not graded"),
+}
+
 #: The units in which rules measure; rules are pure and say them in English.
 _UNITS = {
     "calendar day": ngettext_lazy("%(count)s calendar day", "%(count)s calendar days", "count"),
@@ -104,6 +111,8 @@ def breach(found: Finding) -> str:
     """What a rule found, in a few words: "gap 8 days", "day 23", "outside opening hours"."""
     if found.observed and found.rule in _OBSERVED:
         return _OBSERVED[found.rule] % {"observed": measured(found.observed)}
+    if not found.observed and found.rule in _MISSING:
+        return str(_MISSING[found.rule])
     return rule(found.rule)
 
 

@@ -20,6 +20,9 @@ from scheduling.protocols.types import Protocol
 from scheduling.protocols.vitals import RAISED, Stage, is_above
 from scheduling.visit_forms import HISTORY
 
+#: How far from the end of the dose a round can be and still be the one at its end (P).
+AT_THE_END = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -212,11 +215,12 @@ class Look:
 
     def _rounds(self) -> Iterator[Measured]:
         ended = self.session.dose_ended_at
-        first_after = next((r for r in self.chart.rounds if ended and r.taken_at >= ended), None)
+        near = [r for r in self.chart.rounds if ended and abs(r.taken_at - ended) <= AT_THE_END]
+        nearest = min(near, key=lambda r: abs(r.taken_at - ended), default=None) if ended else None
         started = self.session.dose_started_at
         before = [r for r in self.chart.rounds if started is None or r.taken_at < started]
         for round_ in self.chart.rounds:
-            note = _("before") if before and round_ == before[-1] else _("end of dose") if round_ == first_after else ""
+            note = _("before") if before and round_ == before[-1] else _("end of dose") if round_ == nearest else ""
             stage = Stage.BEFORE if round_ in before else Stage.MONITORING
             alarming = visit_safety.alerts(visit_safety.while_here(charts.as_vitals(round_), stage))
             yield Measured(

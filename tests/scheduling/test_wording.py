@@ -64,6 +64,8 @@ def test_a_length_reads_in_hours_and_minutes(minutes: int, words: str) -> None:
         (Finding("span-max", Level.OVERRIDE, "", observed="day 23"), "day 23"),
         (Finding("doctor", Level.BLOCK, "", observed="16:40"), "prescriber not on shift"),
         (Finding("gap-max", Level.WARN, ""), "gap too long"),
+        (Finding("bp-high", Level.OVERRIDE, "", observed="162/96"), "blood pressure too high"),
+        (Finding("bp-high", Level.OVERRIDE, ""), "blood pressure missing"),
         (Finding("of-tomorrow", Level.WARN, ""), "of-tomorrow"),
     ],
 )

@@ -465,6 +465,19 @@ def test_an_overdue_round_stands_on_top_in_words(
     assert [part.text for part in page(answer).all("dl.clocks")[0].all("dd")] == ["0:32", "12:10", "17 min overdue"]
 
 
+def test_only_the_round_nearest_to_the_end_of_the_dose_is_that_of_its_end(
+    nurse: Client, path: str, scored: Score, colleague: Staff, clock: time_machine.Traveller
+) -> None:
+    observed(nurse, path, colleague, clock)
+    clock.move_to(at("10:16"))
+    measure(nurse, path)
+    late = says(nurse.get(path), "span.note")
+    measure(nurse, path, at="10:14")
+    measure(nurse, path, at="10:08")
+
+    assert (late, says(nurse.get(path), "span.note")) == (["before"], ["end of dose", "before"])
+
+
 # What is written down beside it
 
 
@@ -528,8 +541,8 @@ def test_a_discharge_says_what_is_missing_and_when_it_can_be(
     assert "not before 12:10" in says(answer, "span.tag")
     assert {tag for tag in says(answer, "span.tag") if tag.startswith("BLOCK")} == {
         "BLOCK · two hours not over",
-        "BLOCK · blood pressure not falling",
-        "BLOCK · still sedated",
+        "BLOCK · blood pressure missing",
+        "BLOCK · sedation not graded",
     }
     assert (refused.status_code, state(session)) == (422, SessionState.MONITORING)
     assert [item.text for item in page(alone).all("[role=alert]")[0].all("li")] == [

@@ -162,3 +162,11 @@ def test_the_board_names_the_evaluations_of_the_day(
         f"Evaluations: 10:00 Vance, Eleanor · Room 1 · {clinic.prescriber.short_name}"
     ]
     assert says(desk.get("/board/2027-02-02/"), "p.evaluations") == []
+
+
+def test_the_screening_leads_here_until_it_is_decided(desk: Client, patient: Patient) -> None:
+    def offered(somebody: Patient) -> bool:
+        links = page(desk.get(f"/patients/{somebody.pk}/screening/")).all("a")
+        return f"/patients/{somebody.pk}/evaluation/new/" in [link.attributes["href"] for link in links]
+
+    assert (offered(PatientFactory.create(screened=False)), offered(patient)) == (True, False)

@@ -132,6 +132,7 @@ class _Act:
         also = judging.dates_of(course.site, rules, found.places)
         fresh, live = placing.lock_course(course, self.now, also=also)
         meant = outcomes.outcome(self.asked, fresh, live, now=self.now)
+        outcomes.require_change(self.asked, fresh)
         if planned is not None and (meant.needs, _ids(meant.frees)) != (planned.needs, _ids(planned.frees)):
             raise _Lost
         missing = found.missing if planned is not None else meant.needs

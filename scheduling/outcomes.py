@@ -135,6 +135,15 @@ def _check_dose(dose: Decimal | None, rules: Protocol) -> None:
         raise Invalid.at("dose", _("A dose has %(least)s to %(most)s mg/kg, with three decimals at most.") % values)
 
 
+def require_change(asked: Asked, course: Course) -> None:
+    """Raise Invalid for maintenance at the interval that a running course has already: it would answer what asks for
+    a decision, such as a relapse, with nothing."""
+    if asked.decision != Decision.MAINTENANCE or course.state != CourseState.ACTIVE or course.interval_days is None:
+        return
+    if course.phase == PhaseChoice.MAINTENANCE and asked.interval_days in (None, course.interval_days):
+        raise Invalid.at("interval_days", _("Nothing would change: this is the interval already."))
+
+
 def outcome(asked: Asked, course: Course, live: Sequence[Session], *, now: datetime) -> Outcome:
     """What the decision does to a course with these live sessions, in order of time.
 

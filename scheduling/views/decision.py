@@ -134,6 +134,14 @@ def dose_of(course: Course) -> str:
     return course.protocol.protocol.dose
 
 
+def suggested(course: Course, advice: Iterable[Advice]) -> dict[str, Any]:
+    """What the form asks beside the decision, as it is advised: after a relapse two visits a month, the shortest
+    interval that plans of the protocol aim at, in days (protocol.md, part 4)."""
+    if all(one.code != "relapse" for one in advice):
+        return {}
+    return {"interval_days": course.protocol.protocol.maintenance_intervals[0]}
+
+
 class DecisionForm(forms.Form):
     """A decision with what it asks beside its reason. `seen` is the last decision that the page knew of."""
 

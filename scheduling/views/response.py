@@ -33,7 +33,7 @@ from scheduling.protocols.response import Advice
 from scheduling.protocols.types import Phase
 from scheduling.response import Series
 from scheduling.views import score_chart, visit_rows
-from scheduling.views.decision import DecisionForm, Option, does, done, options, to_come, to_sign
+from scheduling.views.decision import DecisionForm, Option, does, done, options, suggested, to_come, to_sign
 from scheduling.views.score_chart import NARROW, WIDE, Chart, Point, Size, Stop
 from scheduling.views.steps import Standing
 
@@ -95,12 +95,11 @@ def decide(request: HttpRequest, course_id: int) -> HttpResponse:
             **form.asked,
         )
     except RulesBroken as error:
-        effect, asks = _effect(staff, found, form), ""
+        effect, said = _effect(staff, found, form), error.message
         if to_sign(error.findings) and signature is None:
+            said = ""
             form.add_error("sign", _("Tick that the rule is passed over, or decide something else."))
-        else:
-            asks = error.message
-        return _page(request, _read(course_id), form=form, effect=effect, refusal=asks, status=error.status)
+        return _page(request, _read(course_id), form=form, effect=effect, refusal=said, status=error.status)
     except DomainError as error:
         add_error(form, error)
         return _page(request, _read(course_id), form=form, status=409 if error.status == 409 else 422)
@@ -394,6 +393,7 @@ def _page(
 
 
 def _first(shown: Shown) -> dict[str, Any]:
-    """What is chosen before anybody chooses: the decision that is advised."""
+    """What is chosen before anybody chooses: the decision that is advised, as it is advised."""
     recommended = next((option.decision for option in shown.options if option.recommended), "")
-    return {"decision": recommended, "seen": shown.decisions, "request_id": uuid4()}
+    asks = suggested(shown.course, shown.read.progress.advice)
+    return {"decision": recommended, "seen": shown.decisions, "request_id": uuid4(), **asks}

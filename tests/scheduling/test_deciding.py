@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from clinic.errors import Invalid, RulesBroken, Stale
-from patients import screening
+from patients import screening, worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, deciding, letters
 from scheduling.booking import Change, Signature
@@ -242,16 +242,31 @@ def test_maintenance_tells_what_goes_and_what_comes_in_one_mail(clinic: Clinic, 
     assert set(reminded) == {session.pk for session in change.placed}
 
 
-def test_another_interval_gives_the_dates_anew_and_the_same_one_keeps_them(clinic: Clinic, course: Course) -> None:
+def test_another_interval_gives_the_dates_anew_and_the_same_one_is_no_decision(clinic: Clinic, course: Course) -> None:
     give(course, 6)
     first = decide(clinic, course, "maintenance", now=after(17), interval_days=28)
 
-    same = decide(clinic, course, "maintenance", now=after(18))
+    worklist.open_task(kind=TaskKind.RELAPSE, patient=course.patient, course=course, now=after(18))
+    unchanged: list[dict[str, Any]] = [{}, {"interval_days": 28}]
+    for same in unchanged:
+        with pytest.raises(Invalid) as refused:
+            decide(clinic, course, "maintenance", now=after(18), **same)
+        assert refused.value.fields == {"interval_days": ["Nothing would change: this is the interval already."]}
+    assert Task.objects.get(kind=TaskKind.RELAPSE).done_at is None
     other = decide(clinic, course, "maintenance", now=after(18), interval_days=21)
 
-    assert same.sessions == ()
+    assert Task.objects.get(kind=TaskKind.RELAPSE).done_by == clinic.prescriber
     assert dates(other.freed) == dates(first.placed)
     assert dates(other.placed) == [day(38), day(59), day(80), day(101)]
+
+
+def test_a_paused_course_goes_on_in_maintenance_at_its_interval(clinic: Clinic, course: Course) -> None:
+    give(course, 6)
+    decide(clinic, course, "maintenance", now=after(17), interval_days=28)
+    decide(clinic, course, "pause", now=after(18))
+    again = decide(clinic, course, "maintenance", now=after(19), interval_days=28)
+
+    assert (again.course.state, bool(again.placed)) == (CourseState.ACTIVE, True)
 
 
 def test_each_maintenance_date_that_finds_a_place_is_placed_the_others_are_listed(
@@ -303,7 +318,7 @@ def test_maintenance_of_the_spray_begins_after_its_weekly_taper(clinic: Clinic) 
     rest = [session for session in change.placed if session.phase == Phase.MAINTENANCE]
     assert dates(taper) == [day(28), day(35), day(42), day(49)]
     assert dates(rest)[:3] == [day(63), day(77), day(91)]
-    assert decide(clinic, course, "maintenance", now=after(24), interval_days=14).sessions == ()
+    assert decide(clinic, course, "go-on", now=after(24)).sessions == ()
 
 
 # A new initial phase

@@ -298,6 +298,26 @@ def test_what_is_advised_stands_first_and_is_chosen(doctor: Client, later: Cours
     assert form_data(answer)["interval_days"] == ["21"]
 
 
+def test_after_a_relapse_two_visits_a_month_are_suggested_and_the_same_interval_is_refused(
+    doctor: Client, clinic: Clinic, later: Course
+) -> None:
+    Course.objects.filter(pk=later.pk).update(phase=PhaseChoice.MAINTENANCE, interval_days=21)
+    for days, total in ((5, 15), (13, 16)):
+        treated.score(later.patient, AFTER_FIVE + timedelta(days=days), total, item_9=0)
+    with time_machine.travel(AFTER_FIVE + timedelta(days=14), tick=False):
+        client = signed_in(clinic.prescriber)
+        shown = client.get(path(later))
+        refused = post(client, later, why="other", words="relapse", interval_days="21")
+        taken = post(client, later, why="other", words="relapse")
+    later.refresh_from_db()
+
+    assert offered(shown)[0] == "Change the interval Recommended"
+    assert form_data(shown)["interval_days"] == ["16"]
+    assert refused.status_code == 422
+    assert told(refused, "[id=id_interval_days_error]") == ["Nothing would change: this is the interval already."]
+    assert (taken.status_code, later.interval_days) == (302, 16)
+
+
 def test_a_decision_is_recorded_and_told(doctor: Client, later: Course) -> None:
     answer = post(doctor, later, why="response", words="sleeps again")
     later.refresh_from_db()

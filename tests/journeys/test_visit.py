@@ -71,6 +71,19 @@ def no_scroll(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollHeight - window.innerHeight") <= 0, page.url
 
 
+def apart(page: Page) -> None:
+    """No step lies over another one or under the buttons; the rounds stand within their panel."""
+    boxes = [item.bounding_box() for item in page.locator(".visit-steps li > span, .visit-steps .actions > *").all()]
+    known = [box for box in boxes if box]
+    assert len(known) == len(boxes) > 4
+    for place, one in enumerate(known):
+        for other in known[place + 1 :]:
+            across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
+            down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
+            assert min(across, down) <= 0.5, (one, other)
+    assert page.evaluate("(box => box.scrollWidth - box.clientWidth)(document.querySelector('.rounds .scrolls'))") == 0
+
+
 def entered(page: Page, *values: str) -> None:
     """Type a round: each number and Enter, the two grades by their digits, Enter saves."""
     expect(page.get_by_label("Systolic")).to_be_focused()
@@ -135,6 +148,8 @@ def test_a_visit_by_keyboard_on_a_tablet(
     page.get_by_role("heading", name="Vitals, round 3").click()
     page.keyboard.press("d")
     expect(page.get_by_text("The dose has ended; the two hours begin.")).to_be_visible()
+    apart(page)
+    no_scroll(page)
 
     goes(12, 11)
     visit(page, session)

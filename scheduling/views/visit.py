@@ -31,7 +31,7 @@ from scheduling import board, charting, charts, judging, treating
 from scheduling.booking import Signature
 from scheduling.forms import SignForm
 from scheduling.judging import Verdict
-from scheduling.models import Session
+from scheduling.models import UNDER_WAY, Session
 from scheduling.protocols import visit_safety, vitals
 from scheduling.protocols.vitals import Stage
 from scheduling.views import visit_acts
@@ -304,6 +304,7 @@ class Asked:
             "undo_form": VisitForm(chart=self.chart, actor=self.staff, now=self.now),
             "live_version": self._version(),
             "calls": self._calls(),
+            "sitting": self._sitting(),
         }
 
     def _forms(self) -> list[Form]:
@@ -311,6 +312,14 @@ class Asked:
         act = ACTS[self.name]
         signs = [self.sign] if self.needed and not self.blocked else []
         return [*signs, self.form, *([self.second] if act.second else [])]
+
+    def _sitting(self) -> Session | None:
+        """Who is still in the chair of this visit."""
+        if self.look.stage is Stage.OVER or not self.look.today:
+            return None
+        here = Session.objects.filter(chair=self.session.chair_id, state__in=UNDER_WAY).exclude(pk=self.session.pk)
+        same_day = here.filter(local_date=self.session.local_date)
+        return same_day.select_related("patient").order_by("checked_in_at").first()
 
     def _calls(self) -> QuerySet[Task]:
         """The calls of the prescriber in this visit that nobody has acknowledged, the first one on top."""

@@ -18,6 +18,7 @@ from patients.models import Patient, Score, Task, TaskKind
 from scheduling.models import AdverseEvent, Course, Session, SessionState, VisitRecord, VitalsRound
 from tests.factories import MONDAY, PASSWORD, Clinic, StaffFactory, local
 from tests.pages import form_data, page, says, signed_in
+from tests.visits import make_visit
 
 GOOD = {
     "systolic": "128",
@@ -197,6 +198,23 @@ def test_late_food_is_warned_of_and_yesterday_is_meant_by_a_time_to_come(
 
     assert (record.last_food_at, record.last_drink_at) == (at("07:10"), local(MONDAY - timedelta(days=1), "22:00"))
     assert "Food at 07:10: less than 6 h before the planned dose." in says(nurse.get(path), "li.amber")
+
+
+def test_who_is_still_in_the_chair_is_said_before_and_after_check_in(
+    nurse: Client, path: str, session: Session, clinic: Clinic, clock: time_machine.Traveller
+) -> None:
+    next_one = make_visit(clinic, starts_at=at("13:00")).session
+    theirs = f"/sessions/{next_one.pk}/visit/"
+    check_in(nurse, path)
+    clock.move_to(at("12:55"))
+    coming = says(nurse.get(theirs), "div.sitting")
+    check_in(nurse, theirs)
+    here = says(nurse.get(theirs), "div.sitting")
+    send(nurse, theirs, "chair", chair=str(clinic.chairs[2].pk))
+    said = f"{session.patient} is still in {session.chair}, here since 08:45: {SessionState.CHECKED_IN.label}."
+
+    assert (coming, here) == ([said], [f"{said} Change the chair"])
+    assert says(nurse.get(theirs), "div.sitting") == []
 
 
 # The dose
@@ -669,5 +687,5 @@ def test_the_page_asks_a_constant_number_of_queries(
         clock.move_to(at("10:15") + timedelta(minutes=5 * number))
         measure(nurse, path)
     nurse.get(path)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         nurse.get(path)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_noop
 from clinic.findings import Finding
 from scheduling.charting_forms import VitalsForm
 from scheduling.models import VitalsRound
-from scheduling.protocols.visit_safety import alerts
-from scheduling.protocols.vitals import JUMP, PLAUSIBLE, POSSIBLE
+from scheduling.protocols.visit_safety import ALARMING, EMERGENCY_SATURATION, LOW_SATURATION, alerts
+from scheduling.protocols.vitals import JUMP, PLAUSIBLE, POSSIBLE, RAISED
 
 register = template.Library()
 
@@ -28,9 +28,18 @@ UNITS = {
 }
 
 
+#: The first value that is amber, and the first that is red.
+TONES = {
+    "systolic": (RAISED[0] + 1, ALARMING[0]),
+    "diastolic": (RAISED[1] + 1, ALARMING[1]),
+    "spo2": (LOW_SATURATION - 1, EMERGENCY_SATURATION - 1),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A number of the form: its unit, what is possible and plausible, and what it was in the round before."""
+    """A number of the form: its unit, what is possible and plausible, what it was in the round before, and from where
+    on it stands out: downwards for the saturation, upwards for a pressure."""
 
     field: BoundField
     unit: str
@@ -38,6 +47,8 @@ class Entry:
     plausible: tuple[int, int]
     jump: int
     before: int | None
+    amber: int | None
+    red: int | None
 
     @property
     def tone(self) -> str:
@@ -56,8 +67,11 @@ def entries(form: VitalsForm, last: VitalsRound | None) -> list[Entry]:
             plausible=PLAUSIBLE[name],
             jump=JUMP[name],
             before=getattr(last, name) if last else None,
+            amber=amber,
+            red=red,
         )
         for name in VitalsForm.NUMBERS
+        for amber, red in [TONES.get(name, (None, None))]
     ]
 
 

@@ -101,11 +101,11 @@ function measure(form) {
   // What stands below a number: the difference, a question, or why it cannot be.
   function judge(entry) {
     const said = entry.querySelector("[data-since]");
-    const { least, most, low, high, jump, before } = entry.dataset;
+    const { least, most, low, high, jump, before, amber, red } = entry.dataset;
     said.dataset.was ??= said.textContent;
     const text = field(entry).value.trim();
     const value = Number(text);
-    entry.classList.remove("more", "asks", "wrong");
+    entry.classList.remove("more", "asks", "wrong", "alarm");
     if (!text) {
       said.textContent = said.dataset.was;
       return "empty";
@@ -119,7 +119,10 @@ function measure(form) {
     const unusual = value < +low || value > +high || Math.abs(change) >= +jump;
     if (before !== undefined) said.textContent = said.dataset.more.replace("%n", `${change > 0 ? "+" : change < 0 ? "−" : "±"}${Math.abs(change)}`);
     else said.textContent = "";
-    if (Math.abs(change) >= 20) entry.classList.add("more");
+    const down = +red < +amber; // the saturation stands out downwards
+    const beyond = (limit) => limit !== undefined && (down ? value <= +limit : value >= +limit);
+    if (beyond(red)) entry.classList.add("alarm");
+    else if (beyond(amber) || Math.abs(change) >= 20) entry.classList.add("more");
     if (unusual && !confirmed(entry)) {
       entry.classList.remove("more");
       entry.classList.add("asks");

@@ -219,6 +219,7 @@ def test_digits_and_enter_go_to_what_is_awaited_and_an_alarm_asks_what_is_done(
         page.keyboard.type(value)
         page.keyboard.press("Enter")
     expect(page.get_by_text("Oxygen saturation is 88%, under 90%: emergency path.")).to_be_visible()
+    expect(page.locator(".number.alarm").get_by_label("SpO₂")).to_have_value("88")
     page.keyboard.press("Enter")
     page.keyboard.press("5")
     page.keyboard.press("Enter")

@@ -50,10 +50,11 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
 def _drawn(shown: reads.Board, request: HttpRequest) -> dict[str, object]:
     """What the templates place: the board itself, and what is drawn of it where there is anything to draw; with the
     steps of visits for those who run them."""
-    runs, books = (allowed(actor(request), verb) for verb in (Verb.RUN_VISIT, Verb.BOOK))
+    may = {"runs": Verb.RUN_VISIT, "books": Verb.BOOK, "reviews": Verb.REVIEW}
+    held = {name: allowed(actor(request), verb) for name, verb in may.items()}
     today = shown.now.astimezone(shown.site.zone).date()
     scale = day_scale.scale_of(shown) if shown.chairs else None
-    read = day_visit.reading(shown, scale, runs=runs, books=books, path=request.path) if scale else None
+    read = day_visit.reading(shown, scale, **held, path=request.path) if scale else None
     around = {"previous": shown.date - timedelta(days=1), "next": shown.date + timedelta(days=1)}
     return {
         "board": shown,

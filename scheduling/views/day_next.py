@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from scheduling.board import Board, ChairDay
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
@@ -43,6 +43,7 @@ STEPS = {
     "dose": (gettext_lazy("Start dose"), "dose"),
     "dose-end": (gettext_lazy("End dose"), "finish"),
     "discharge": (gettext_lazy("Discharge"), "discharge"),
+    "item-9": (gettext_lazy("Acknowledge"), "seen"),
 }
 
 
@@ -165,6 +166,8 @@ class _Telling:
         """What is to be done about it, for those who run visits: otherwise the next step of the visit."""
         if not self.read.runs or not self.read.today or visit.session.state == SessionState.HELD:
             return None
+        if what == "item-9" and not self.read.reviews:
+            return pgettext("to open something", "Open"), address("visit", visit.session.pk)
         step = what if what in STEPS else next((due.what for due in visit.due if due.what != "vitals"), "vitals")
         label, form = STEPS[step]
         return str(label), address("visit-act", visit.session.pk, form)

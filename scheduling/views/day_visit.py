@@ -47,14 +47,15 @@ BEGAN_LATE = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What all parts of a day share while they are drawn: the board and its scale, whether it is today's, whether the
-    reader runs visits and books, at which path the page is, the words of the states, and until when late visits could
-    still begin."""
+    reader runs visits, books, and reviews as a clinician, at which path the page is, the words of the states, and
+    until when late visits could still begin."""
 
     board: Board
     scale: Scale
     today: bool
     runs: bool
     books: bool
+    reviews: bool
     path: str
     words: Mapping[str, str]
     latest: Mapping[int, datetime | None]
@@ -65,7 +66,7 @@ class Reading:
         return self.board.now
 
 
-def reading(board: Board, scale: Scale, *, runs: bool, books: bool, path: str) -> Reading:
+def reading(board: Board, scale: Scale, *, runs: bool, books: bool, reviews: bool, path: str) -> Reading:
     """Prepare to draw a day. No query."""
     awaited = (SessionState.BOOKED, SessionState.CONFIRMED)
     late = [v.session for v in board.visits if is_late(v.session, board.now) and v.session.state in awaited]
@@ -75,6 +76,7 @@ def reading(board: Board, scale: Scale, *, runs: bool, books: bool, path: str) -
         today=board.now.astimezone(board.site.zone).date() == board.date,
         runs=runs,
         books=books,
+        reviews=reviews,
         path=path,
         words={state: str(state.label) for state in SessionState},
         latest=visits.latest_starts(board.facts, late),

@@ -324,6 +324,17 @@ def test_item_9_of_a_patient_in_the_chair_stands_first(clinic: Clinic) -> None:
 
     assert pressing(shown) == [("Item 9 above 0, not seen", "Ng, Li")]
     assert texts(shown, "span.alert") == ["Item 9 not seen"]
+    acts = {
+        staff.role: [
+            (link.text, link.attributes["href"])
+            for item in seen(clinic, "09:10", by=staff).all("section.now-panel")[0].all("li.item")
+            if "Item 9" in item.text
+            for link in item.all("a.act")
+        ]
+        for staff in (clinic.prescriber, clinic.nurse, clinic.desk)
+    }
+    path = f"/sessions/{going.pk}/visit/"
+    assert acts == {"clinician": [("Acknowledge", f"{path}seen/")], "nurse": [("Open", path)], "desk": []}
 
 
 def test_those_who_run_visits_have_a_button_for_each_step_and_the_desk_has_none(clinic: Clinic) -> None:

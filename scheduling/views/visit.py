@@ -33,7 +33,7 @@ from scheduling.forms import SignForm
 from scheduling.judging import Verdict
 from scheduling.models import UNDER_WAY, Session
 from scheduling.protocols import visit_safety, vitals
-from scheduling.protocols.vitals import Stage
+from scheduling.protocols.vitals import RAISED, Stage, is_above
 from scheduling.views import visit_acts
 from scheduling.views.signing import NotSigned, sign
 from scheduling.views.visit_acts import ACTS, Act
@@ -121,6 +121,7 @@ class Asked:
         self.posted = request.method == "POST" and bool(name)
         self.findings: tuple[Finding, ...] = ()
         self.asks: dict[str, str] = {}
+        self.raised = ""
 
     @property
     def act(self) -> Act | None:
@@ -205,6 +206,9 @@ class Asked:
         before = charts.as_vitals(self.look.last) if self.look.last else None
         confirmed = visit_acts.confirmed_of(self, measured)
         self.findings = visit_acts.weighed(self, measured)
+        pressure = typed.pressure
+        if pressure and is_above(pressure, RAISED) and not any(found.rule.startswith("bp-") for found in self.findings):
+            self.raised = f"{pressure[0]}/{pressure[1]}"
         self.asks = {
             doubt.name: _(doubt.text) % dict(doubt.values)
             for doubt in vitals.implausible(typed, before)
@@ -299,6 +303,7 @@ class Asked:
             "findings": self.findings,
             "alarms": [f"{found.rule}={found.observed}" for found in self.findings],
             "asks": self._asks() if act else [],
+            "raised": self.raised,
             "blocked": self.blocked,
             "needed": self.needed if act else [],
             "undo_form": VisitForm(chart=self.chart, actor=self.staff, now=self.now),

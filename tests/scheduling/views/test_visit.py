@@ -444,6 +444,18 @@ def test_what_is_typed_is_judged_before_it_is_sent(nurse: Client, path: str) -> 
     assert VitalsRound.objects.count() == 0
 
 
+def test_a_raised_pressure_is_said_while_the_dose_is_given(
+    nurse: Client, path: str, scored: Score, colleague: Staff, clock: time_machine.Traveller
+) -> None:
+    under_way(nurse, path, colleague, clock)
+    said = [
+        says(nurse.post(f"{path}said/", {"systolic": systolic, "diastolic": "90"}), "div.amber")
+        for systolic in ("140", "141")
+    ]
+
+    assert said == [[], ["The blood pressure is raised: 141/90. Measure it again soon."]]
+
+
 def test_a_round_was_taken_when_somebody_began_to_type_or_at_the_time_they_give(
     nurse: Client, path: str, clock: time_machine.Traveller
 ) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
+
+from django.utils.translation import gettext_lazy
 
 from clinic.findings import Finding, Level, by_severity
 from clinic.models import Site
-from patients import screening
+from patients import eligibility, screening
+from patients.answers import Answers, Decision
 from scheduling.judging import Verdict
 from scheduling.models import Course
 from scheduling.protocols.types import Protocol
+
+#: What a booking is told that the screening refuses.
+SCREENING_LACKS = gettext_lazy("The screening is not complete: %(lacks)s. Open it, or hold the times meanwhile.")
 
 
 def findings(
@@ -35,6 +42,14 @@ def findings(
         for finding in found
         if finding.level is not Level.OVERRIDE or (finding.rule, finding.observed) not in signed
     )
+
+
+def lacking(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Of findings those of the screening that say what is missing; without a screening, what an empty one lacks."""
+    mine = tuple(one for one in found if one.rule in eligibility.RULES and one.level is not Level.WARN)
+    if any((one.rule, one.observed) == ("not-screened", "none") for one in mine):
+        mine = eligibility.judge(Answers(), Decision.OPEN, drug="", today=date.max)
+    return tuple(one for one in mine if one.rule != "not-screened") or mine
 
 
 def join(

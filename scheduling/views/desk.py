@@ -20,7 +20,7 @@ from clinic.models import Site, Staff
 from patients import eligibility
 from patients.models import Patient
 from patients.templatetags.screenings import gates_of
-from scheduling import booking, cards, drafts
+from scheduling import booking, cards, drafts, gating
 from scheduling.booking import Offer, Signature, SlotTaken
 from scheduling.drafts import Row, Rows
 from scheduling.forms import MOST_SESSIONS, WEEKDAYS, EditForm, SignForm, prescribers_of
@@ -259,7 +259,8 @@ class Desk:
         elif all(finding.level != Level.BLOCK for finding in error.findings):
             self.errors.append(_("A prescriber has to sign first."))
         elif all(found.rule in eligibility.RULES for found in error.findings if found.level == Level.BLOCK):
-            self.errors.append(_("The screening is not complete. Open it, or hold the times meanwhile."))
+            lacks = "; ".join(gate.word for gate in gates_of(self.patient.pk, gating.lacking(error.findings))[:2])
+            self.errors.append(gating.SCREENING_LACKS % {"lacks": lacks})
         else:
             self.errors.append(_("A row breaks a rule that nobody can pass over."))
         if self.sign.is_bound and (wrong := next(iter(self.sign.errors), None)):

@@ -236,7 +236,11 @@ def test_booking_says_what_is_missing_and_the_hold_shows_it(patient: Patient) ->
     asked = form_data(desk.get(new), form="desk")
     refused = desk.post(new, {**asked, "act": "book"})
     assert refused.status_code == 422
-    assert "The screening is not complete. Open it, or hold the times meanwhile." in page(refused).text
+    (said,) = [item.text for item in page(refused).all("li") if item.text.startswith("The screening is not complete")]
+    assert said == (
+        "The screening is not complete: Consent missing: treatment; History question unanswered: high blood pressure, "
+        "now or ever, liver disease +10. Open it, or hold the times meanwhile."
+    )
 
     held = desk.post(new, {**form_data(refused, form="desk"), "act": "hold"})
     course = desk.get(held.headers["Location"])

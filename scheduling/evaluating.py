@@ -153,7 +153,7 @@ def book_evaluation(
         if findings := _weigh(site, day, patient, prescriber, during):
             raise RulesBroken(_("Nothing was booked."), findings=findings)
         _require_free(room, prescriber, patient, during)
-        return Evaluation.objects.create(
+        evaluation = Evaluation(
             patient=patient,
             site=site,
             room=room,
@@ -163,6 +163,8 @@ def book_evaluation(
             booked_by=actor,
             at=now,
         )
+        evaluation.save(force_insert=True)
+        return evaluation
 
     asked = {"actor": actor, "patient": patient, "room": room, "prescriber": prescriber, "starts_at": starts_at}
     try:

@@ -23,17 +23,19 @@ from tests import browser
 from tests.clinic.local.test_run import Clinic, free_port
 
 FOLDER = BASE_DIR / "docs" / "pictures"
-DESKTOP, PHONE = (1366, 768), (390, 844)
+DESKTOP, TABLET, PHONE = (1366, 768), (1024, 768), (390, 844)
 NOW = datetime(2027, 3, 2, 16, 42, tzinfo=UTC)  # a Tuesday; in New York, where the clinic is then, it is 11:42
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One page as somebody of the desk sees it. `{patient}` and `{course}` in its address are those of `who`."""
+    """One page as somebody of the role sees it. `{patient}`, `{course}` and `{session}`, the visit that runs, in its
+    address are those of `who`."""
 
     name: str
     path: str
     who: str = ""
+    role: Literal["desk", "clinician", "nurse"] = "desk"
     size: tuple[int, int] = DESKTOP
     look: Literal["light", "dark"] = "light"
 
@@ -44,8 +46,10 @@ PICTURES = (
     Picture("board-phone", "/", size=PHONE),
     Picture("new-course", "/patients/{patient}/course/new/", "Yusuf"),
     Picture("course", "/courses/{course}/", "Pendleton"),
+    Picture("response", "/courses/{course}/", "Haddad", "clinician"),
+    Picture("vitals", "/sessions/{session}/visit/", "Adeyemi", "nurse", TABLET),
+    Picture("worklist", "/worklist/", role="clinician"),
     Picture("calendar", "/calendar/"),
-    Picture("patients", "/patients/"),
 )
 
 
@@ -67,9 +71,9 @@ def running() -> Iterator[tuple[Clinic, Path]]:
             clinic.ended(signal.SIGTERM)
 
 
-def sign_in(chromium: Browser, clinic: Clinic) -> Any:
-    """The desk signs in as people do; returns what a browser keeps of that."""
-    [(name, password)] = [line.split()[2:] for line in clinic.lines if line.startswith("login desk ")]
+def sign_in(chromium: Browser, clinic: Clinic, role: str) -> Any:
+    """Somebody signs in as people do; returns what a browser keeps of that."""
+    [(name, password)] = [line.split()[2:] for line in clinic.lines if line.startswith(f"login {role} ")]
     page = chromium.new_page(base_url=f"http://localhost:{clinic.port}")
     page.goto("/sign-in/")
     page.get_by_label("User name").fill(name)
@@ -84,7 +88,9 @@ def address(page: Page, picture: Picture) -> str:
     if not picture.who:
         return picture.path
     [found] = page.request.get(f"/api/v1/patients/?q={picture.who}").json()["results"]
-    return picture.path.format(patient=found["id"], course=found["course"])
+    course = page.request.get(f"/api/v1/courses/{found['course']}/").json() if found["course"] else {"sessions": []}
+    here = [row["id"] for row in course["sessions"] if row["state"] in ("checked-in", "giving", "monitoring", "ready")]
+    return picture.path.format(patient=found["id"], course=found["course"], session=next(iter(here), None))
 
 
 def take(page: Page, picture: Picture) -> int:
@@ -102,14 +108,14 @@ def main(names: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running() as (clinic, clock), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.executable(), args=list(browser.OPTIONS))
-        signed_in = sign_in(chromium, clinic)
+        signed_in = {role: sign_in(chromium, clinic, role) for role in {picture.role for picture in PICTURES}}
         for picture in PICTURES:
             if names and picture.name not in names:
                 continue
             stand_still(clock)
             page = chromium.new_page(
                 base_url=f"http://localhost:{clinic.port}",
-                storage_state=signed_in,
+                storage_state=signed_in[picture.role],
                 viewport={"width": picture.size[0], "height": picture.size[1]},
                 color_scheme=picture.look,
                 reduced_motion="reduce",

@@ -19,6 +19,7 @@ import psutil
 from icalendar import Calendar
 
 from clinic.local import services
+from tests.api import screening_body
 from tests.clinic.local.test_run import Clinic
 from tests.mail_server import MailServer, free_port
 
@@ -29,16 +30,23 @@ class Desk:
     def __init__(self, clinic: Clinic) -> None:
         self.base = f"http://127.0.0.1:{clinic.port}/api/v1/"
         self.token = ""
-        (login,) = [line.split() for line in clinic.lines if line.startswith("login desk ")]
-        self.token = self.ask("token/", {"username": login[2], "password": login[3]})["token"]
+        self.clinician = self.sign_in(clinic, "clinician")
+        self.token = self.sign_in(clinic, "desk")
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def sign_in(self, clinic: Clinic, role: str) -> str:
+        """The token of somebody of the demonstration."""
+        (login,) = [line.split() for line in clinic.lines if line.startswith(f"login {role} ")]
+        token: str = self.ask("token/", {"username": login[2], "password": login[3]})["token"]
+        return token
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None, token: str = "") -> Any:
         """POST with a body, GET without; anything but success is an error."""
+        token = token or self.token
         request = urllib.request.Request(  # noqa: S310 our own address
             self.base + path,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"}
-            | ({"Authorization": f"Token {self.token}"} if self.token else {}),
+            headers={"Content-Type": "application/json"} | ({"Authorization": f"Token {token}"} if token else {}),
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 our own address
             return json.load(response)
@@ -56,6 +64,7 @@ class Desk:
                 "request_id": str(uuid4()),
             },
         )
+        self.ask(f"patients/{patient['id']}/screening/", screening_body(), method="PUT", token=self.clinician)
         wanted = {"patient": patient["id"], "protocol": "iv-ketamine-standard"}
         plan = self.ask("courses/propose/", wanted)["plans"][0]
         sessions = [{name: row[name] for name in ("starts_at", "chair", "prescriber")} for row in plan["sessions"]]

@@ -230,7 +230,7 @@ def test_a_prescriber_is_asked_instead_and_the_reason_goes_along(
 
     expect(page.get_by_text("a prescriber is asked to sign")).to_be_visible()
     page.goto("/worklist/")
-    expect(page.get_by_text("Travels from Thursday")).to_be_visible()
+    expect(page.get_by_role("region", name="Lines").get_by_text("Travels from Thursday")).to_be_visible()
     assert complaints == []
 
 

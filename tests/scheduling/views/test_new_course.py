@@ -374,8 +374,8 @@ def test_what_is_missing_for_the_patient_is_said_in_the_head(desk: Client, clini
     gates = [[gate.text for gate in page(desk.get(path)).all("ul.gates")[0].all("li")] for path in paths]
 
     assert gates == [
-        ["No other course", "No mail address", "No phone number"],
-        ["Another course is running", "Mail address known"],
+        ["Screening accepted 1 Feb", "No other course", "No mail address", "No phone number"],
+        ["Screening accepted 1 Feb", "Another course is running", "Mail address known"],
     ]
 
 

@@ -110,7 +110,7 @@ class TestTheDoor:
     def test_managers_find_what_they_set_up_and_nothing_of_patients(self, manager: Client) -> None:
         answer = manager.get("/admin/")
         names = {row["object_name"] for app in answer.context["app_list"] for row in app["models"]}
-        assert names == {"Chair", "Closure", "ProtocolVersion", "Shift", "Site", "Staff"}
+        assert names == {"Chair", "Closure", "ProtocolVersion", "Room", "Shift", "Site", "Staff"}
 
     def test_what_history_needs_is_not_deleted(self, clinic: Clinic, manager: Client) -> None:
         kept = {

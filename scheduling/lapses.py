@@ -34,10 +34,11 @@ from scheduling.models import (
 )
 from scheduling.protocols import progress
 from scheduling.protocols.types import Phase, Protocol
+from scheduling.protocols.visit_safety import BASELINE_DAYS, FORM_DAYS
 
-#: A PHQ-9 is asked for so long before the first dose, for which it may be up to BASELINE_DAYS old (both P).
+#: A PHQ-9 is asked for so long before the first dose (P), for which it may be up to BASELINE_DAYS old.
 ASKED_AHEAD = timedelta(days=2)
-BASELINE_DAYS = timedelta(days=7)
+BASELINE = timedelta(days=BASELINE_DAYS)
 
 #: After a dose a PHQ-9 is overdue when none has come for so long, in maintenance for so long (both P; it looks back two
 #: weeks).
@@ -49,9 +50,6 @@ RECORD_AFTER = timedelta(hours=2)
 
 #: A month without a session is said so many days before it ends (P).
 MONTH_WARNING_DAYS = 7
-
-#: Esketamine's monitoring form has to be sent within so many days (C REMS).
-FORM_DAYS = 7
 
 #: The lines that are opened and closed here.
 WATCHED = (
@@ -227,12 +225,12 @@ def _score_overdue(standing: Standing) -> Iterator[Line]:
         first = next((session for session in standing.coming if session.state in OPEN), None)
         if first is None or first.starts_at - standing.now > ASKED_AHEAD:
             return
-        if scored_at is None or scored_at < first.starts_at - BASELINE_DAYS:
+        if scored_at is None or scored_at < first.starts_at - BASELINE:
             yield standing.line(TaskKind.SCORE_OVERDUE, f"session-{first.pk}", number=first.number)
         return
     last = given[-1]
     began = last.dose_started_at or last.dose_starts_at
-    before = given[-2].dose_started_at or given[-2].dose_starts_at if len(given) > 1 else began - BASELINE_DAYS
+    before = given[-2].dose_started_at or given[-2].dose_starts_at if len(given) > 1 else began - BASELINE
     maintenance = standing.course.phase == PhaseChoice.MAINTENANCE
     patience = SCORE_AFTER_MAINTENANCE if maintenance else SCORE_AFTER
     missed = scored_at is None or scored_at <= before

@@ -29,7 +29,8 @@ from clinic.errors import DomainError
 from clinic.http import actor
 from clinic.models import Chair, OpeningHours, Role, Shift, Site, Staff
 from clinic.permissions import Verb
-from scheduling import privacy, roster
+from scheduling import roster
+from scheduling.mails import privacy
 from scheduling.roster import Hours
 
 Row = TypeVar("Row", bound=Model)

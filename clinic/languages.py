@@ -26,7 +26,7 @@ def language_of(request: HttpRequest) -> str:
 class LanguageMiddleware:
     """Answers each request in its reader's language, and leaves none behind for what the thread does next.
 
-    Mails are not written in it: `scheduling/emails.py` takes the patient's.
+    Mails are not written in it: `scheduling/mails/emails.py` takes the patient's.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

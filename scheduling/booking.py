@@ -23,9 +23,10 @@ from clinic.findings import Finding, Level
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients.models import Patient
-from scheduling import further, gating, judging, openings, placing, reminders, writes
+from scheduling import further, gating, judging, openings, placing, writes
 from scheduling.holding import HOLD, ask_for_overrides, expire_holds
 from scheduling.judging import Signature, Verdict
+from scheduling.mails import outbox
 from scheduling.models import RUNNING, Course, CourseState, MailKind, ProtocolVersion, Session
 from scheduling.proposing import Offer, Proposal, judge, propose
 from scheduling.protocols import library
@@ -179,7 +180,7 @@ def book_course(
         if hold:
             ask_for_overrides(course, by=actor, reason=reason, ask=ask, now=now)
         else:
-            reminders.renew(course=course, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
+            outbox.renew(course=course, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
         once.remember(verdict.findings, course=course.pk, sessions=[session.pk for session in sessions])
         return Change(course, tuple(sessions), verdict.findings)
 

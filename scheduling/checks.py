@@ -13,9 +13,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from scheduling import emails, privacy
-from scheduling.calendars import Host, Visit
-from scheduling.emails import Letter
+from scheduling.mails import emails, privacy
+from scheduling.mails.calendars import Host, Visit
+from scheduling.mails.emails import Letter
 from scheduling.models import MailKind
 
 TEMPLATES = Path("templates/emails")
@@ -27,7 +27,7 @@ def mails_are_neutral(app_configs: Sequence[AppConfig] | None = None, **kwargs: 
     return [
         Error(
             f"A mail to patients says {words!r} ({where}).",
-            hint="Mails are neutral: protocol.md, part 5, and scheduling/privacy.py.",
+            hint="Mails are neutral: protocol.md, part 5, and scheduling/mails/privacy.py.",
             id="scheduling.E001",
         )
         for where, words in dict.fromkeys((*_in_sources(settings.BASE_DIR / TEMPLATES), *_in_samples()))

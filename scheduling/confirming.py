@@ -13,9 +13,10 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import gating, judging, placing, reminders, writes
+from scheduling import gating, judging, placing, writes
 from scheduling.booking import Change, repeated
 from scheduling.judging import Signature
+from scheduling.mails import outbox
 from scheduling.models import Course, CourseState, MailKind, Session, SessionState
 
 
@@ -71,7 +72,7 @@ def confirm_course(
             signature=override,
         )
         worklist.close_tasks(kind=TaskKind.OVERRIDE_ASKED, patient=fresh.patient, by=actor, now=now)
-        reminders.renew(course=fresh, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
+        outbox.renew(course=fresh, sessions=sessions, news=MailKind.BOOKED, now=now, fresh=True)
         once.remember(verdict.findings, course=fresh.pk, sessions=[session.pk for session in sessions])
         return Change(fresh, tuple(sessions), verdict.findings)
 

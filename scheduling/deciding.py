@@ -22,10 +22,11 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import further, gating, judging, outcomes, placing, reminders, reviewing, writes
+from scheduling import further, gating, judging, outcomes, placing, reviewing, writes
 from scheduling.booking import BROKEN, TAKEN, Change, repeated
 from scheduling.further import Found, Need
 from scheduling.judging import Signature, Verdict
+from scheduling.mails import outbox
 from scheduling.models import LIVE, Course, CourseState, MailKind, Session, SessionState
 from scheduling.outcomes import Asked, Cause, Choice, Decision, Outcome, choices
 
@@ -263,9 +264,9 @@ class _Act:
                 placing.tell(course, [*freed, *placed], news, self.now, {**cancelled, **added})
             return
         if freed:
-            reminders.renew(course=course, sessions=freed, news=None, now=self.now)
+            outbox.renew(course=course, sessions=freed, news=None, now=self.now)
         news = MailKind.CHANGED if freed else MailKind.BOOKED
-        reminders.renew(
+        outbox.renew(
             course=going,
             sessions=placed,
             news=news,

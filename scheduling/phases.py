@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clinic.findings import Finding
-from scheduling.charts import times_of
 from scheduling.models import OPEN, UNDER_WAY, Session
 from scheduling.protocols import visit_safety
 from scheduling.protocols.projection import projected
 from scheduling.protocols.types import VisitTimes
 from scheduling.protocols.visit_safety import VisitFacts
 from scheduling.protocols.vitals import Stage, Times, Vitals, vitals_due
+from scheduling.visits.charts import times_of
 
 #: A visit whose chair is free so much later than planned runs over; less is lost in the turn-over of the next (P).
 RUNS_OVER = timedelta(minutes=5)

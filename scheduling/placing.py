@@ -17,8 +17,9 @@ from django.db.models import F
 from clinic.findings import Finding, Level
 from clinic.models import Chair, Site, Staff
 from patients.models import Task, TaskKind
-from scheduling import reminders, writes
+from scheduling import writes
 from scheduling.judging import Signature
+from scheduling.mails import outbox
 from scheduling.models import (
     LIVE,
     Course,
@@ -237,7 +238,7 @@ def tell(
     Course.objects.filter(pk=course.pk).update(times_version=F("times_version") + 1)
     course.times_version += 1
     if course.state != CourseState.HELD:
-        reminders.renew(course=course, sessions=sessions, news=news, now=now, details=dict(details or {}))
+        outbox.renew(course=course, sessions=sessions, news=news, now=now, details=dict(details or {}))
 
 
 def as_json(where: Place) -> dict[str, Any]:

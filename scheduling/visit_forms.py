@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy
 
 from clinic.forms import ClockField
 from clinic.models import Role, Site, Staff
-from scheduling import treating
-from scheduling.charts import Chart
 from scheduling.forms import PrescriberField
 from scheduling.protocols.types import Protocol
+from scheduling.visits import treating
+from scheduling.visits.charts import Chart
 
 #: The questions of check-in, as they are asked.
 HISTORY = {

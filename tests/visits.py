@@ -12,12 +12,12 @@ from typing import Any
 
 from clinic.models import Staff
 from patients.models import Instrument, Patient, Score
-from scheduling import charting, treating
 from scheduling.booking import Change
-from scheduling.charting import Charted
 from scheduling.models import Session, SessionState
 from scheduling.protocols.visit_safety import HISTORY
-from scheduling.stepping import Escort
+from scheduling.visits import charting, treating
+from scheduling.visits.charting import Charted
+from scheduling.visits.stepping import Escort
 from tests.factories import MONDAY, Clinic, CourseFactory, PatientFactory, SessionFactory, local, protocol
 
 START = local(MONDAY, "09:00")

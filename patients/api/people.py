@@ -19,7 +19,8 @@ from clinic.serializers import Address, Choice, Day, ErrorOut, Flag, RequestId, 
 from patients import registering, screening
 from patients.models import Patient, Screening
 from patients.search import search
-from scheduling import queries, reminders, writes
+from scheduling import queries, writes
+from scheduling.mails import outbox
 
 
 class ChangeIn(serializers.Serializer[Any]):
@@ -124,7 +125,7 @@ def patient(request: Request, pk: int) -> Response:
 
         def work() -> None:
             changed = registering.change(actor=staff, patient=found, now=now, **given.validated_data)
-            reminders.catch_up(patient=changed, now=now)
+            outbox.catch_up(patient=changed, now=now)
 
         writes.commit(work)
     return Response(_as_json(pk))

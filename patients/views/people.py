@@ -27,7 +27,8 @@ from patients.models import Patient
 from patients.registering import PossibleDuplicate
 from patients.screening import DEFAULT_DRUG
 from patients.search import names_somebody, parts, says_enough, search
-from scheduling import queries, reminders, standing, writes
+from scheduling import queries, standing, writes
+from scheduling.mails import outbox
 from scheduling.models import OPEN, Course
 
 PAGE_SIZE = 25
@@ -222,7 +223,7 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
 def _change(request: HttpRequest, patient: Patient, fields: Mapping[str, Any]) -> None:
     now = clock.now()
     changed = registering.change(actor=actor(request), patient=patient, now=now, **fields)
-    reminders.catch_up(patient=changed, now=now)
+    outbox.catch_up(patient=changed, now=now)
 
 
 def _focus(form: PatientForm, name: str) -> None:

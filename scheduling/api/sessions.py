@@ -16,12 +16,13 @@ from clinic import clock
 from clinic.api import actor, answers, endpoint, to_json, validated
 from clinic.errors import RulesBroken
 from clinic.permissions import Verb
-from scheduling import cancelling, confirming, moving, visits
+from scheduling import cancelling, confirming, moving
 from scheduling.api.asked import remember, require_real_times, signature_of
 from scheduling.api.inputs import CancelIn, ConfirmIn, ExpectIn, MoveIn, NoShowIn
 from scheduling.api.outputs import ChangeOut, MovedOut, MoveRefusedOut, SessionOut, TakenOut, change_data
 from scheduling.models import Session
 from scheduling.protocols.types import Wanted
+from scheduling.visits import absence
 
 
 @extend_schema(responses=answers({200: SessionOut}, 404))
@@ -107,7 +108,7 @@ def no_show(request: Request, pk: int) -> Response:
     """Nobody came; the findings say what the course lacks then."""
     found = _session(request, pk)
     given = validated(NoShowIn, request.data)
-    return Response(change_data(visits.no_show(actor=actor(request), session=found, now=clock.now(), **given)))
+    return Response(change_data(absence.no_show(actor=actor(request), session=found, now=clock.now(), **given)))
 
 
 @extend_schema(request=ExpectIn, responses=answers({200: ChangeOut}, 400, 403, 404, 409))
@@ -117,7 +118,7 @@ def expect(request: Request, pk: int) -> Response:
     found = _session(request, pk)
     given = validated(ExpectIn, request.data)
     require_real_times(given, found.site)
-    return Response(change_data(visits.expect(actor=actor(request), session=found, now=clock.now(), **given)))
+    return Response(change_data(absence.expect(actor=actor(request), session=found, now=clock.now(), **given)))
 
 
 def _session(request: Request, pk: int) -> Session:

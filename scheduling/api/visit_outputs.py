@@ -10,10 +10,10 @@ from rest_framework import serializers
 from clinic.serializers import FindingOut, SiteTime
 from scheduling.api.outputs import ChangeOut
 from scheduling.api.visit_inputs import GRADES
-from scheduling.charts import Chart
 from scheduling.models import VitalsRound
 from scheduling.protocols.vitals import Stage
-from scheduling.undoing import undo_until
+from scheduling.visits.charts import Chart
+from scheduling.visits.undoing import undo_until
 
 _WORDS = {value: word for word, value in GRADES.items()}
 

@@ -19,7 +19,6 @@ from clinic.errors import Invalid
 from clinic.models import Chair, Staff
 from clinic.permissions import Verb
 from clinic.serializers import FindingOut
-from scheduling import charting, charts, handing, stepping, treating
 from scheduling.api.asked import remember, require_real_times, signature_of
 from scheduling.api.outputs import change_data
 from scheduling.api.visit_inputs import (
@@ -43,7 +42,8 @@ from scheduling.api.visit_inputs import (
 from scheduling.api.visit_outputs import ChartedOut, ChartOut, StepOut
 from scheduling.booking import Change
 from scheduling.models import Session, VitalsRound
-from scheduling.stepping import Escort
+from scheduling.visits import charting, charts, handing, stepping, treating
+from scheduling.visits.stepping import Escort
 
 _REFUSALS = (400, 403, 404, 409)
 

@@ -21,11 +21,12 @@ from clinic.forms import add_error
 from clinic.http import actor, page
 from clinic.permissions import Verb, allowed, kind_of
 from patients.templatetags.screenings import gates_of
-from scheduling import cancelling, confirming, gating, history, openings, queries, visits, wording
+from scheduling import cancelling, confirming, gating, history, openings, queries, wording
 from scheduling.forms import GiveUpForm, SignForm
 from scheduling.models import OPEN, Course, CourseState
 from scheduling.views import hints, response, steps
 from scheduling.views.signing import request_id_of, sign
+from scheduling.visits import absence
 
 
 @page(GET=Verb.SEE)
@@ -199,4 +200,4 @@ def _latest_starts(found: Course, now: datetime) -> Mapping[int, datetime | None
     """Until when those who are late today could still begin; four queries when somebody is late, none otherwise."""
     today = now.astimezone(found.site.zone).date()
     late = [session for session in found.sessions.all() if steps.is_late(session, now, today)]
-    return visits.latest_starts(openings.read(found.site, [today])[today], late) if late else {}
+    return absence.latest_starts(openings.read(found.site, [today])[today], late) if late else {}

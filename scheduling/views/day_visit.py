@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from scheduling import visits, wording
+from scheduling import wording
 from scheduling.board import Board
 from scheduling.models import OPEN, SessionState
 from scheduling.phases import Visit
@@ -33,6 +33,7 @@ from scheduling.views.day_words import (
     overdue,
     since,
 )
+from scheduling.visits import absence
 
 PHASES = ("prepare", "give", "monitor", "turn-over")
 
@@ -79,7 +80,7 @@ def reading(board: Board, scale: Scale, *, runs: bool, books: bool, reviews: boo
         reviews=reviews,
         path=path,
         words={state: str(state.label) for state in SessionState},
-        latest=visits.latest_starts(board.facts, late),
+        latest=absence.latest_starts(board.facts, late),
     )
 
 

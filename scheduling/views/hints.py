@@ -16,7 +16,7 @@ from scheduling import wording
 from scheduling.models import OPEN, CourseState, Mail, MailState, PhaseChoice, SessionState
 from scheduling.protocols import progress
 from scheduling.views.steps import Standing, Step
-from scheduling.visits import AWAITED
+from scheduling.visits.absence import AWAITED
 
 #: So long after the dates have changed the patient may still stand at the desk: the printed list is offered first (P).
 FRESH = timedelta(minutes=15)

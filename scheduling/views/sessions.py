@@ -20,11 +20,12 @@ from clinic.errors import DomainError, Stale
 from clinic.forms import add_error
 from clinic.http import actor, back_of, go, page
 from clinic.permissions import Verb
-from scheduling import cancelling, confirming, history, judging, openings, visits, wording
+from scheduling import cancelling, confirming, history, judging, openings, wording
 from scheduling.forms import ExpectForm, GiveUpForm, NoShowForm
 from scheduling.models import FREED, OPEN, UNDER_WAY, Course, Session
 from scheduling.views.move import Move
 from scheduling.views.steps import can_be_no_show
+from scheduling.visits import absence
 
 
 @sensitive_post_parameters()
@@ -82,7 +83,7 @@ def no_show(request: HttpRequest, session_id: int) -> HttpResponse:
         return _gone(request, session)
     form = NoShowForm(request.POST or None, initial={"request_id": uuid4()})
     said = _("Written down: nobody came. The time is free.")
-    done = _done(request, visits.no_show, session, form, said, now=now)
+    done = _done(request, absence.no_show, session, form, said, now=now)
     return done or _form(request, "courses/no_show.html", session, form)
 
 
@@ -90,15 +91,15 @@ def no_show(request: HttpRequest, session_id: int) -> HttpResponse:
 def expect(request: HttpRequest, session_id: int) -> HttpResponse:
     """The patient rang and comes later; nothing that is planned changes."""
     session, now = _session(session_id), clock.now()
-    if request.method != "POST" and (_over(session, now) or session.state not in visits.AWAITED):
+    if request.method != "POST" and (_over(session, now) or session.state not in absence.AWAITED):
         return _gone(request, session)
     zone = session.course.site.zone
     known = session.expected_at.astimezone(zone).time() if session.expected_at else None
     form = ExpectForm(request.POST or None, initial={"request_id": uuid4(), "at": known}, session=session, zone=zone)
-    if done := _done(request, visits.expect, session, form, _("Written down; the board shows it."), now=now):
+    if done := _done(request, absence.expect, session, form, _("Written down; the board shows it."), now=now):
         return done
     facts = openings.read(session.course.site, [session.local_date])[session.local_date]
-    latest = visits.latest_starts(facts, [session])[session.pk]
+    latest = absence.latest_starts(facts, [session])[session.pk]
     return _form(request, "courses/expect.html", session, form, latest=latest if latest and latest > now else None)
 
 

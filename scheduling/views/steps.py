@@ -17,7 +17,7 @@ from scheduling.history import Entry
 from scheduling.models import DOSED, FREED, OPEN, UNDER_WAY, Course, CourseState, PhaseChoice, Session, SessionState
 from scheduling.protocols import progress
 from scheduling.protocols.types import Protocol
-from scheduling.visits import AWAITED
+from scheduling.visits.absence import AWAITED
 
 #: Visits that are always shown of a long course; earlier ones that are over fold together.
 SHOWN = 5

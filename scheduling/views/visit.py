@@ -27,7 +27,7 @@ from clinic.models import Staff
 from clinic.permissions import Verb, allowed
 from patients import scoring
 from patients.models import Task, TaskKind
-from scheduling import board, charting, charts, judging, treating
+from scheduling import board, judging
 from scheduling.booking import Signature
 from scheduling.forms import SignForm
 from scheduling.judging import Verdict
@@ -39,6 +39,7 @@ from scheduling.views.signing import NotSigned, sign
 from scheduling.views.visit_acts import ACTS, Act
 from scheduling.views.visit_page import Look
 from scheduling.visit_forms import SecondForm, VisitForm
+from scheduling.visits import charting, charts, treating
 
 
 @page(GET=Verb.SEE)

@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy
 from clinic.errors import DomainError, Invalid
 from clinic.findings import Finding
 from clinic.permissions import Verb
-from scheduling import charting, charting_forms, handing, reviewing, treating, visit_forms
+from scheduling import charting_forms, reviewing, visit_forms
 from scheduling.models import VitalsRound
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import Stage, Vitals
 from scheduling.visit_forms import VisitForm
+from scheduling.visits import charting, handing, treating
 
 if TYPE_CHECKING:
     from scheduling.views.visit import Asked

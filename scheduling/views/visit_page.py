@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 
 from clinic.findings import Finding
 from clinic.models import Staff
-from scheduling import charts, treating, wording
-from scheduling.charts import Chart
+from scheduling import wording
 from scheduling.models import Session, SessionState, VitalsRound
 from scheduling.protocols import visit_safety
 from scheduling.protocols.types import Protocol
 from scheduling.protocols.vitals import RAISED, Stage, is_above
 from scheduling.visit_forms import HISTORY
+from scheduling.visits import charts, treating
+from scheduling.visits.charts import Chart
 
 #: How far from the end of the dose a round can be and still be the one at its end (P).
 AT_THE_END = timedelta(minutes=5)

@@ -10,12 +10,13 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduling import charts, wording
+from scheduling import wording
 from scheduling.clinical import number
 from scheduling.models import Session, VitalsRound
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import RAISED, Stage, is_above
 from scheduling.response import Visit
+from scheduling.visits import charts
 
 #: The middle of a visit: the round nearest to it counts, so far from it at most (P).
 MIDDLE = timedelta(minutes=40)

@@ -17,10 +17,11 @@ from pytest_django import DjangoDbBlocker
 from clinic.local.demo import fill, house, people
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
 from patients.models import Patient, Task, TaskKind
-from scheduling import board, charts
+from scheduling import board
 from scheduling.models import UNDER_WAY, Course, Mail, MailState, ProtocolVersion, Session
 from scheduling.protocols import library, spacing
 from scheduling.protocols.types import Phase, Spot
+from scheduling.visits import charts
 
 pytestmark = pytest.mark.django_db
 

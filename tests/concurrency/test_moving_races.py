@@ -14,9 +14,10 @@ import pytest
 
 from clinic.errors import Invalid, Stale
 from patients.models import Patient
-from scheduling import booking, cancelling, moving, visits
+from scheduling import booking, cancelling, moving
 from scheduling.models import LIVE, Course, CourseEvent, Day, Session, SessionState
 from scheduling.protocols.types import Place
+from scheduling.visits import absence
 from tests.concurrency.test_booking_races import OK, RULES, TAKEN, Act, Desks, assert_nothing_half_done
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, make_clinic, protocol
 
@@ -125,7 +126,7 @@ def test_a_no_show_that_many_note_at_once_is_noted_once(clinic: Clinic, desks: D
         session = book(clinic, PatientFactory.create(), chair, "08:00")[0]
         late = session.starts_at + timedelta(minutes=15)
         told: list[str] = []
-        note = partial(visits.no_show, actor=clinic.desk, session=session, now=late)
+        note = partial(absence.no_show, actor=clinic.desk, session=session, now=late)
 
         desks.press([or_stale(note, told)] * WRITERS)
 
@@ -141,7 +142,7 @@ def test_one_request_sent_many_times_is_one_no_show(clinic: Clinic, desks: Desks
     answers: list[tuple[int, bool]] = []
 
     def note() -> None:
-        change = visits.no_show(actor=clinic.desk, session=session, request_id=request, now=late)
+        change = absence.no_show(actor=clinic.desk, session=session, request_id=request, now=late)
         answers.append((change.sessions[0].pk, change.repeated))
 
     assert desks.press([note] * WRITERS) == [OK] * WRITERS
@@ -166,7 +167,7 @@ def test_the_freed_time_of_a_no_show_has_one_taker(clinic: Clinic, desks: Desks)
             )
             for patient in PatientFactory.create_batch(WRITERS - 1)
         ]
-        acts.insert(WRITERS // 2, partial(visits.no_show, actor=clinic.nurse, session=session, now=late))
+        acts.insert(WRITERS // 2, partial(absence.no_show, actor=clinic.nurse, session=session, now=late))
 
         answers = desks.press(acts)
 
@@ -185,7 +186,7 @@ def test_what_is_said_about_a_late_patient_and_a_move_of_the_visit_do_not_mix(cl
 
         def expect(session: Session = session, at: datetime = at) -> None:
             with suppress(Invalid):  # it was moved behind that time already
-                visits.expect(actor=clinic.desk, session=session, at=at, now=NOW)
+                absence.expect(actor=clinic.desk, session=session, at=at, now=NOW)
 
         desks.press([expect, move(clinic, [(session, later)])])
 

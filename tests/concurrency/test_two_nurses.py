@@ -14,9 +14,10 @@ import pytest
 
 from clinic.errors import RequestReused, Stale
 from clinic.models import Role, Shift
-from scheduling import booking, charting, handing, treating, visits
+from scheduling import booking
 from scheduling.models import CourseEvent, Day, Session, SessionState, VitalsRound
 from scheduling.protocols.types import Place
+from scheduling.visits import absence, charting, handing, treating
 from tests.concurrency.test_booking_races import OK, RULES, Act, Desks
 from tests.concurrency.test_races import assert_sound, misfits
 from tests.factories import MONDAY, Clinic, PatientFactory, StaffFactory, local, make_clinic, protocol
@@ -69,7 +70,7 @@ def give_up(visit: Visit, now: datetime) -> object:
 
 
 def stay_away(visit: Visit, now: datetime) -> object:
-    return visits.no_show(actor=visit.nurse, session=visit.session, now=now)
+    return absence.no_show(actor=visit.nurse, session=visit.session, now=now)
 
 
 def take_back(visit: Visit, now: datetime) -> object:

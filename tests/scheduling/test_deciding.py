@@ -15,9 +15,10 @@ import pytest
 from clinic.errors import Invalid, RulesBroken, Stale
 from patients import screening, worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, deciding, letters
+from scheduling import booking, deciding
 from scheduling.booking import Change, Signature
-from scheduling.letters import Outcome
+from scheduling.mails import letters
+from scheduling.mails.letters import Outcome
 from scheduling.models import Course, CourseState, Mail, MailKind, MailState, Override, Session, SessionState
 from scheduling.protocols.types import Phase, Place
 from tests.factories import (

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from scheduling import phases
-from scheduling.charts import as_vitals
 from scheduling.models import SessionState
 from scheduling.phases import Due
+from scheduling.visits.charts import as_vitals
 from tests.factories import MONDAY, NOW, Clinic, CourseFactory, local
 from tests.scheduling import measure, session
 

@@ -18,9 +18,9 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from clinic.local.sink import Store
-from scheduling import emails
-from scheduling.calendars import Host, Visit
-from scheduling.emails import Letter
+from scheduling.mails import emails
+from scheduling.mails.calendars import Host, Visit
+from scheduling.mails.emails import Letter
 from scheduling.models import MailKind
 from tests.factories import SiteFactory, StaffFactory
 from tests.mail_server import free_port

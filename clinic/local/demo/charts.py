@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from clinic.local.demo.house import House
 from clinic.models import Role, Staff
-from scheduling import charting, treating
 from scheduling.models import AdverseEvent, Session, SessionState, VisitRecord, VitalsRound
 from scheduling.protocols.library import ESKETAMINE
-from scheduling.treating import CHECKLIST, HISTORY, Escort
+from scheduling.visits import charting, treating
+from scheduling.visits.treating import CHECKLIST, HISTORY, Escort
 
 NOTHING_NEW = dict.fromkeys(HISTORY, False)
 ESCORTS = ("Sister", "Husband", "Brother", "A friend", "Mother", "Daughter")

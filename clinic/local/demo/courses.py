@@ -18,7 +18,7 @@ from clinic.local.demo.people import READY
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, moving, placing, visits
+from scheduling import booking, cancelling, confirming, deciding, moving, placing
 from scheduling.booking import Signature
 from scheduling.models import (
     FREED,
@@ -34,6 +34,7 @@ from scheduling.models import (
 )
 from scheduling.protocols.library import ESKETAMINE, FLEX, INTENSIVE, STANDARD
 from scheduling.protocols.types import Place, Protocol
+from scheduling.visits import absence
 
 #: Days from one initial session to the next, at least; the next open day is taken.
 STEPS = {STANDARD.code: 3, ESKETAMINE.code: 3, FLEX.code: 7, INTENSIVE.code: 2}
@@ -264,7 +265,7 @@ class Teller:
             confirming.confirm_session(actor=self.house.desk, session=session, now=self.now - timedelta(days=1))
             return
         if self.plot.state in FREED:
-            visits.no_show(actor=self.house.desk, session=session, now=self.now - timedelta(minutes=60))
+            absence.no_show(actor=self.house.desk, session=session, now=self.now - timedelta(minutes=60))
             return
         self._time_passes(course, self.now - timedelta(days=1))  # what was given before today makes no first dose
         charts.Today(session).tell(self.plot.state)

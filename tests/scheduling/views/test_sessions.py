@@ -11,9 +11,10 @@ from django.test import Client
 from django.utils import translation
 
 from patients.models import Patient
-from scheduling import cancelling, privacy
+from scheduling import cancelling
 from scheduling.drafts import decode, encode
-from scheduling.letters import private_values
+from scheduling.mails import privacy
+from scheduling.mails.letters import private_values
 from scheduling.models import Course, CourseState, Override, Session, SessionState
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NEW_YORK, NOW, PASSWORD, Clinic, PatientFactory, local, went

@@ -16,10 +16,12 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import charts, leaving, placing, reminders, stepping, writes
+from scheduling import placing, writes
 from scheduling.booking import BROKEN, TAKEN, Change
+from scheduling.mails import outbox
 from scheduling.models import RUNNING, UNDER_WAY, Course, Session, SessionState
-from scheduling.stepping import CLOSED, UNDO_FOR
+from scheduling.visits import charts, leaving, stepping
+from scheduling.visits.stepping import CLOSED, UNDO_FOR
 
 #: The steps that gave up the planned time.
 _FREED = (SessionState.NO_SHOW, SessionState.NOT_DOSED)
@@ -91,7 +93,7 @@ def _restore(course: Course, session: Session, actor: Staff, now: datetime) -> S
             stepping.ask_for_review(session, record.changed, now=now)
     placing.renumber(course, [session])
     placing.record(course, "undone", by=actor, now=now, sessions=[session], step=undone)
-    reminders.renew(course=course, sessions=[session], news=None, now=now)
+    outbox.renew(course=course, sessions=[session], news=None, now=now)
     return ()
 
 

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, moving, reminders
+from scheduling import booking, cancelling, moving
+from scheduling.mails import outbox
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
@@ -156,7 +157,7 @@ def test_an_address_that_comes_later_catches_up_once(clinic: Clinic) -> None:
     patient.save(update_fields=["email"])
     later = start(2, "12:00")
     for _ in range(2):
-        reminders.catch_up(patient=patient, now=later)
+        outbox.catch_up(patient=patient, now=later)
     assert mails(course) == [
         ("booked", None, later),
         ("two-hours", 2, start(4, "07:00")),
@@ -171,8 +172,8 @@ def test_an_address_that_comes_later_catches_up_once(clinic: Clinic) -> None:
 def test_catching_up_without_an_address_or_a_course_does_nothing(clinic: Clinic) -> None:
     patient = PatientFactory.create(email="")
     worklist.open_task(kind=TaskKind.NO_ADDRESS, patient=patient, now=NOW)
-    reminders.catch_up(patient=patient, now=NOW)
-    reminders.catch_up(patient=PatientFactory.create(), now=NOW)
+    outbox.catch_up(patient=patient, now=NOW)
+    outbox.catch_up(patient=PatientFactory.create(), now=NOW)
     assert (Mail.objects.count(), Task.objects.filter(done_at=None).count()) == (0, 1)
 
 
@@ -182,5 +183,5 @@ def test_renewing_costs_as_much_for_many_sessions_as_for_one(clinic: Clinic, fre
     whole = Course.objects.select_related("patient", "site").get(pk=course.pk)
     for sessions in (sessions_of(course), sessions_of(course)[:1]):
         with CaptureQueriesContext(connection) as queries:
-            reminders.renew(course=whole, sessions=sessions, news=MailKind.CHANGED, now=NOW, fresh=fresh)
+            outbox.renew(course=whole, sessions=sessions, news=MailKind.CHANGED, now=NOW, fresh=fresh)
         assert len(queries) == statements

@@ -12,8 +12,9 @@ from clinic import permissions
 from clinic.errors import Invalid, Stale
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
-from scheduling import judging, openings, placing, reminders, wording, writes
+from scheduling import judging, openings, placing, wording, writes
 from scheduling.booking import Change, repeated
+from scheduling.mails import outbox
 from scheduling.models import Session, SessionState
 from scheduling.openings import Booked, DayFacts, Interval
 from scheduling.protocols.masks import OnShift
@@ -50,7 +51,7 @@ def no_show(
         placing.free([fresh], SessionState.NO_SHOW, by=actor, now=now)
         placing.renumber(course)
         placing.record(course, "no-show", by=actor, now=now, sessions=[fresh], findings=findings, reason=reason)
-        reminders.renew(course=course, sessions=[fresh], news=None, now=now)
+        outbox.renew(course=course, sessions=[fresh], news=None, now=now)
         once.remember(findings, course=course.pk, sessions=[fresh.pk])
         return Change(course, (fresh,), findings)
 

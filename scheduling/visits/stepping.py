@@ -20,10 +20,11 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import charts, placing, wording, writes
+from scheduling import placing, wording, writes
 from scheduling.booking import Change, repeated
 from scheduling.models import Course, Session, SessionState, VisitRecord
 from scheduling.protocols.visit_safety import HISTORY
+from scheduling.visits import charts
 
 Result = TypeVar("Result")
 

@@ -21,8 +21,9 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.encoding import punycode
 
-from scheduling import calendars, wording
-from scheduling.calendars import Host, Visit
+from scheduling import wording
+from scheduling.mails import calendars
+from scheduling.mails.calendars import Host, Visit
 from scheduling.models import MailKind
 
 #: Both reminders read the same: the date, not the time left, is what counts when a mail is late.

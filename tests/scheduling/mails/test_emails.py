@@ -14,9 +14,10 @@ import pytest
 from icalendar import Calendar
 from pytest_django import Settings
 
-from scheduling import checks, emails, privacy
-from scheduling.calendars import Host, Visit
-from scheduling.emails import Letter
+from scheduling import checks
+from scheduling.mails import emails, privacy
+from scheduling.mails.calendars import Host, Visit
+from scheduling.mails.emails import Letter
 from scheduling.models import MailKind
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

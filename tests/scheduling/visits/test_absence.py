@@ -14,9 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from clinic.errors import Invalid, RequestReused, RoleRefused, Stale
 from clinic.models import OpeningHours, Shift
 from patients.models import Patient
-from scheduling import booking, confirming, openings, visits
+from scheduling import booking, confirming, openings
 from scheduling.models import Course, Day, Mail, MailState, Session, SessionState
 from scheduling.protocols.types import Place
+from scheduling.visits import absence
 from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,
@@ -64,7 +65,7 @@ def first_of(course: Course) -> Session:
 def test_a_no_show_frees_its_time_and_says_who_noted_it(clinic: Clinic, course: Course) -> None:
     session = first_of(course)
 
-    change = visits.no_show(actor=clinic.nurse, session=session, reason=" No answer by phone. ", now=LATE)
+    change = absence.no_show(actor=clinic.nurse, session=session, reason=" No answer by phone. ", now=LATE)
 
     (gone,) = change.sessions
     assert (gone.state, gone.freed_at, gone.during) == (SessionState.NO_SHOW, LATE, session.during)
@@ -81,7 +82,7 @@ def test_a_no_show_frees_its_time_and_says_who_noted_it(clinic: Clinic, course: 
 
 @pytest.mark.parametrize("who", ["desk", "clinician", "prescriber", "nurse", "manager"])
 def test_everybody_of_the_site_notes_a_no_show(clinic: Clinic, course: Course, who: str) -> None:
-    change = visits.no_show(actor=getattr(clinic, who), session=first_of(course), now=LATE)
+    change = absence.no_show(actor=getattr(clinic, who), session=first_of(course), now=LATE)
 
     assert change.sessions[0].state == SessionState.NO_SHOW
 
@@ -91,23 +92,23 @@ def test_nobody_of_another_site_does(clinic: Clinic, course: Course, who: str) -
     stranger = getattr(make_clinic(chairs=1, weeks=1), who)
 
     with pytest.raises(RoleRefused):
-        visits.no_show(actor=stranger, session=first_of(course), now=LATE)
+        absence.no_show(actor=stranger, session=first_of(course), now=LATE)
     with pytest.raises(RoleRefused):
-        visits.expect(actor=stranger, session=first_of(course), at=LATE + timedelta(hours=1), now=LATE)
+        absence.expect(actor=stranger, session=first_of(course), at=LATE + timedelta(hours=1), now=LATE)
 
 
 def test_nobody_is_missing_before_the_planned_start(clinic: Clinic, course: Course) -> None:
     session = first_of(course)
 
     with pytest.raises(Stale) as refusal:
-        visits.no_show(actor=clinic.desk, session=session, now=START - timedelta(seconds=1))
-    change = visits.no_show(actor=clinic.desk, session=session, now=START)
+        absence.no_show(actor=clinic.desk, session=session, now=START - timedelta(seconds=1))
+    change = absence.no_show(actor=clinic.desk, session=session, now=START)
 
     assert refusal.value.message == "This visit begins at 09:00; before that nobody is missing."
     assert change.sessions[0].state == SessionState.NO_SHOW
 
 
-@pytest.mark.parametrize("state", [state for state in SessionState if state not in visits.AWAITED])
+@pytest.mark.parametrize("state", [state for state in SessionState if state not in absence.AWAITED])
 def test_only_who_is_awaited_can_be_missing_or_late(clinic: Clinic, state: SessionState) -> None:
     session = SessionFactory.create(
         course=CourseFactory.create(site=clinic.site),
@@ -118,9 +119,9 @@ def test_only_who_is_awaited_can_be_missing_or_late(clinic: Clinic, state: Sessi
     )
 
     with pytest.raises(Stale):
-        visits.no_show(actor=clinic.desk, session=session, now=LATE)
+        absence.no_show(actor=clinic.desk, session=session, now=LATE)
     with pytest.raises(Stale):
-        visits.expect(actor=clinic.desk, session=session, at=LATE + timedelta(hours=1), now=LATE)
+        absence.expect(actor=clinic.desk, session=session, at=LATE + timedelta(hours=1), now=LATE)
     session.refresh_from_db()
     assert (session.state, session.expected_at) == (state, None)
 
@@ -128,7 +129,7 @@ def test_only_who_is_awaited_can_be_missing_or_late(clinic: Clinic, state: Sessi
 def test_a_confirmed_visit_can_be_a_no_show(clinic: Clinic, course: Course) -> None:
     session = confirming.confirm_session(actor=clinic.desk, session=first_of(course), now=NOW).sessions[0]
 
-    assert visits.no_show(actor=clinic.desk, session=session, now=LATE).sessions[0].state == SessionState.NO_SHOW
+    assert absence.no_show(actor=clinic.desk, session=session, now=LATE).sessions[0].state == SessionState.NO_SHOW
 
 
 def test_what_was_to_be_sent_about_it_is_withdrawn_and_no_mail_is_written(clinic: Clinic, course: Course) -> None:
@@ -137,7 +138,7 @@ def test_what_was_to_be_sent_about_it_is_withdrawn_and_no_mail_is_written(clinic
     before = list(others.order_by("pk").values("pk", "state"))
     Mail.objects.filter(session=session).update(state=MailState.DUE)
 
-    visits.no_show(actor=clinic.desk, session=session, now=LATE)
+    absence.no_show(actor=clinic.desk, session=session, now=LATE)
 
     states = set(Mail.objects.filter(session=session).values_list("state", flat=True))
     assert states == {MailState.WITHDRAWN}
@@ -149,7 +150,7 @@ def test_the_findings_say_what_the_course_breaks_now(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create(), days=(0, 3, 20))
     second = course.sessions.get(number=2)
 
-    change = visits.no_show(actor=clinic.desk, session=second, now=second.starts_at + timedelta(hours=1))
+    change = absence.no_show(actor=clinic.desk, session=second, now=second.starts_at + timedelta(hours=1))
 
     assert [finding.rule for finding in change.findings] == ["gap-max", "reach"]
     assert [found["rule"] for found in course.events.get(kind="no-show").details["findings"]] == ["gap-max", "reach"]
@@ -158,12 +159,12 @@ def test_the_findings_say_what_the_course_breaks_now(clinic: Clinic) -> None:
 def test_a_no_show_takes_effect_once(clinic: Clinic, course: Course) -> None:
     session, request = first_of(course), uuid4()
 
-    first = visits.no_show(actor=clinic.desk, session=session, request_id=request, now=LATE)
-    again = visits.no_show(actor=clinic.desk, session=session, request_id=request, now=LATE)
+    first = absence.no_show(actor=clinic.desk, session=session, request_id=request, now=LATE)
+    again = absence.no_show(actor=clinic.desk, session=session, request_id=request, now=LATE)
     with pytest.raises(RequestReused):
-        visits.no_show(actor=clinic.desk, session=session, reason="Ill", request_id=request, now=LATE)
+        absence.no_show(actor=clinic.desk, session=session, reason="Ill", request_id=request, now=LATE)
     with pytest.raises(Stale):
-        visits.no_show(actor=clinic.desk, session=session, now=LATE)
+        absence.no_show(actor=clinic.desk, session=session, now=LATE)
 
     assert (first.repeated, again.repeated, again.findings) == (False, True, first.findings)
     assert course.events.filter(kind="no-show").count() == 1
@@ -175,16 +176,16 @@ def test_boards_see_who_is_late_and_who_did_not_come(clinic: Clinic, course: Cou
         return Day.objects.get(site=clinic.site, date=TUESDAY).version
 
     before = version()
-    visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, now=START)
+    absence.expect(actor=clinic.desk, session=first_of(course), at=LATE, now=START)
     late = version()
-    visits.no_show(actor=clinic.desk, session=first_of(course), now=LATE)
+    absence.no_show(actor=clinic.desk, session=first_of(course), now=LATE)
 
     assert before < late < version()
 
 
 def test_a_missed_session_is_made_up(clinic: Clinic, course: Course) -> None:
     session = first_of(course)
-    visits.no_show(actor=clinic.desk, session=session, now=LATE)
+    absence.no_show(actor=clinic.desk, session=session, now=LATE)
 
     proposal = booking.propose(
         actor=clinic.desk,
@@ -211,7 +212,7 @@ def test_a_late_patient_is_expected_and_nothing_planned_changes(clinic: Clinic, 
     session = first_of(course)
     at = local(TUESDAY, "09:40")
 
-    change = visits.expect(actor=clinic.desk, session=session, at=at, now=START)
+    change = absence.expect(actor=clinic.desk, session=session, at=at, now=START)
 
     stored = Session.objects.get(pk=session.pk)
     assert (change.sessions[0].expected_at, stored.expected_at) == (at, at)
@@ -223,7 +224,7 @@ def test_a_late_patient_is_expected_and_nothing_planned_changes(clinic: Clinic, 
 def test_what_was_said_can_be_said_anew_and_taken_back(clinic: Clinic, course: Course) -> None:
     session = first_of(course)
     for at in (LATE, LATE + timedelta(minutes=10), LATE + timedelta(minutes=10), None, None):
-        visits.expect(actor=clinic.desk, session=session, at=at, now=START)
+        absence.expect(actor=clinic.desk, session=session, at=at, now=START)
 
     session.refresh_from_db()
     told = [event.details["expected_at"] for event in course.events.filter(kind="expected").order_by("pk")]
@@ -245,7 +246,7 @@ def test_late_is_after_the_planned_start_on_the_same_date(
     clinic: Clinic, course: Course, at: datetime, sentence: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        visits.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
+        absence.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
 
     assert refusal.value.fields == {"at": [sentence]}
 
@@ -255,7 +256,7 @@ def test_the_date_is_that_of_the_sites_clocks(clinic: Clinic, course: Course) ->
     at = local(TUESDAY, "23:30")
 
     with pytest.raises(Invalid) as refusal:
-        visits.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
+        absence.expect(actor=clinic.desk, session=first_of(course), at=at, now=NOW)
 
     assert at.date() == TUESDAY + timedelta(days=1)
     assert refusal.value.fields == {"at": ["The last start today is 14:40; move the visit instead."]}
@@ -266,10 +267,10 @@ def test_nobody_is_expected_after_the_latest_start(clinic: Clinic, course: Cours
     latest = local(TUESDAY, "14:40")
 
     with pytest.raises(Invalid) as refusal:
-        visits.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=1), now=LATE)
-    change = visits.expect(actor=clinic.desk, session=session, at=latest, now=LATE)
+        absence.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=1), now=LATE)
+    change = absence.expect(actor=clinic.desk, session=session, at=latest, now=LATE)
     with pytest.raises(Invalid) as over:
-        visits.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=2), now=latest)
+        absence.expect(actor=clinic.desk, session=session, at=latest + timedelta(minutes=2), now=latest)
 
     assert refusal.value.fields == {"at": ["The last start today is 14:40; move the visit instead."]}
     assert change.sessions[0].expected_at == latest
@@ -287,7 +288,7 @@ def test_noting_a_late_patient_takes_effect_once(clinic: Clinic, course: Course)
     request = uuid4()
 
     answers = [
-        visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=START)
+        absence.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=START)
         for _ in range(2)
     ]
 
@@ -297,9 +298,9 @@ def test_noting_a_late_patient_takes_effect_once(clinic: Clinic, course: Course)
 
 def test_a_repeated_call_gets_its_answer_when_the_time_that_was_said_is_past(clinic: Clinic, course: Course) -> None:
     request = uuid4()
-    visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=START)
+    absence.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=START)
 
-    again = visits.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=LATE)
+    again = absence.expect(actor=clinic.desk, session=first_of(course), at=LATE, request_id=request, now=LATE)
 
     assert (again.repeated, again.sessions[0].expected_at) == (True, LATE)
 
@@ -361,7 +362,7 @@ def test_a_late_visit_begins_until(clinic: Clinic, scene: Scene) -> None:
     facts = openings.read(clinic.site, [TUESDAY])[TUESDAY]
 
     until = local(TUESDAY, scene.until) if scene.until else None
-    assert visits.latest_starts(facts, [session]) == {session.pk: until}
+    assert absence.latest_starts(facts, [session]) == {session.pk: until}
 
 
 def visit(clinic: Clinic, *, chair: int, clock: str, doctor: int = 0, day: date = TUESDAY) -> Session:
@@ -392,7 +393,7 @@ def test_a_gap_between_two_shifts_ends_the_care(clinic: Clinic) -> None:
         Shift.objects.create(staff=clinic.prescriber, site=clinic.site, during=during)
         facts[afternoon] = openings.read(clinic.site, [TUESDAY])[TUESDAY]
 
-    found = {clock: visits.latest_starts(one, [session])[session.pk] for clock, one in facts.items()}
+    found = {clock: absence.latest_starts(one, [session])[session.pk] for clock, one in facts.items()}
 
     assert found == {"13:00": local(TUESDAY, "14:40"), "13:10": local(TUESDAY, "09:50")}
 
@@ -405,7 +406,7 @@ def test_until_it_can_begin_it_can_be_booked_there_and_no_step_later(clinic: Cli
     facts = openings.read(clinic.site, [TUESDAY])[TUESDAY]
     shape = session.course.protocol.protocol.visit
 
-    until = visits.latest_starts(facts, [session])[session.pk]
+    until = absence.latest_starts(facts, [session])[session.pk]
 
     fits = []
     for minutes in range(0, 400, 10):
@@ -429,7 +430,7 @@ def test_a_clock_change_in_the_visit_takes_nothing_from_it(clinic: Clinic, sunda
 
     facts = openings.read(clinic.site, [sunday])[sunday]
 
-    assert visits.latest_starts(facts, [session]) == {session.pk: local(sunday, until)}
+    assert absence.latest_starts(facts, [session]) == {session.pk: local(sunday, until)}
     assert session.ends_at - session.starts_at == timedelta(minutes=200)
 
 
@@ -438,7 +439,7 @@ def test_a_whole_day_is_answered_without_a_query(clinic: Clinic) -> None:
     facts = openings.read(clinic.site, [TUESDAY])[TUESDAY]
 
     with CaptureQueriesContext(connection) as counted:
-        answers = visits.latest_starts(facts, found)
+        answers = absence.latest_starts(facts, found)
 
     assert len(counted) == 0
     assert answers == {session.pk: local(TUESDAY, "14:40").astimezone(UTC) for session in found}

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Invalid, RequestReused, RoleRefused, Stale
 from patients.models import Task, TaskKind
-from scheduling import charting, charts, treating
-from scheduling.charting import Implausible
 from scheduling.models import Addendum, AdverseEvent, CourseEvent, SessionState, VisitRecord, VitalsRound
 from scheduling.protocols.vitals import Stage
-from scheduling.stepping import Escort
+from scheduling.visits import charting, charts, treating
+from scheduling.visits.charting import Implausible
+from scheduling.visits.stepping import Escort
 from scheduling.writes import constraint_of
 from tests.factories import Clinic
 from tests.visits import START, WELL, Visit, at, make_visit

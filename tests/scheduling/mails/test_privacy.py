@@ -4,8 +4,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from scheduling import privacy
-from scheduling.privacy import Hit
+from scheduling.mails import privacy
+from scheduling.mails.privacy import Hit
 
 
 @pytest.mark.parametrize(

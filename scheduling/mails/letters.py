@@ -24,8 +24,8 @@ from django.utils.formats import date_format
 from clinic.findings import gettext_noop
 from clinic.models import Site
 from patients.models import Patient
-from scheduling.calendars import Host, Visit
-from scheduling.emails import Letter
+from scheduling.mails.calendars import Host, Visit
+from scheduling.mails.emails import Letter
 from scheduling.models import FREED, Course, Mail, MailKind, MailState, Session, SessionState
 
 #: The patient is expected and has not come yet.

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar, Event, Timezone
 
-from scheduling import calendars
-from scheduling.calendars import Host, Visit
+from scheduling.mails import calendars
+from scheduling.mails.calendars import Host, Visit
 
 NEW_YORK = ZoneInfo("America/New_York")
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)

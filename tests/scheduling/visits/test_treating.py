@@ -14,10 +14,11 @@ from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from clinic.findings import Level
 from clinic.models import Shift, Staff
 from patients.models import Task, TaskKind
-from scheduling import booking, charting, deciding, treating, visits
+from scheduling import booking, deciding
 from scheduling.judging import Signature
 from scheduling.models import Course, CourseEvent, Mail, MailState, Override, Session, SessionState, VisitRecord
 from scheduling.protocols.types import Place
+from scheduling.visits import absence, charting, treating
 from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,
@@ -648,13 +649,13 @@ def test_a_check_in_with_measurements_is_not_undone(visit: Visit) -> None:
 
 
 def test_a_no_show_comes_back_while_its_time_is_free(visit: Visit, clinic: Clinic) -> None:
-    visits.no_show(actor=clinic.desk, session=visit.session, now=at(15))
+    absence.no_show(actor=clinic.desk, session=visit.session, now=at(15))
 
     treating.undo(actor=clinic.desk, session=visit.session, now=at(18))
 
     session = visit.fresh()
     assert (session.state, session.freed_at) == (IN.BOOKED, None)
-    visits.no_show(actor=clinic.desk, session=visit.session, now=at(20))
+    absence.no_show(actor=clinic.desk, session=visit.session, now=at(20))
     SessionFactory.create(
         course__site=clinic.site, starts_at=at(60), chair=clinic.chairs[0], prescriber=clinic.prescriber
     )

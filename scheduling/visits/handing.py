@@ -15,9 +15,10 @@ from clinic.errors import Invalid, RulesBroken, Stale
 from clinic.findings import Finding, Level, gettext_noop
 from clinic.models import Chair, Shift, Staff
 from clinic.permissions import Verb
-from scheduling import openings, placing, stepping, writes
+from scheduling import openings, placing, writes
 from scheduling.booking import Change, repeated
 from scheduling.models import UNDER_WAY, Session, SessionState
+from scheduling.visits import stepping
 
 #: The drug is in the patient: a prescriber has so many of them at once at most.
 UNDER_CARE = (SessionState.GIVING, SessionState.MONITORING, SessionState.READY)

@@ -33,8 +33,8 @@ from django.db.models import F, Q
 from clinic.findings import gettext_noop
 from patients import worklist
 from patients.models import Patient, TaskKind
-from scheduling import emails, letters, privacy
-from scheduling.letters import EXPECTED, Outcome
+from scheduling.mails import emails, letters, privacy
+from scheduling.mails.letters import EXPECTED, Outcome
 from scheduling.models import Course, CourseState, Mail, MailKind, MailState, Session
 from scheduling.protocols import reminder_times
 

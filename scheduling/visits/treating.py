@@ -24,19 +24,20 @@ from clinic.models import Shift, Staff
 from clinic.permissions import Verb
 from patients import screening, worklist
 from patients.models import TaskKind
-from scheduling import charts, judging, placing, stepping
+from scheduling import judging, placing
 from scheduling.booking import Change
 from scheduling.judging import Signature, Verdict
-from scheduling.leaving import CHECKLIST, discharge, leave_early, mark_ready, not_dosed, transfer
 from scheduling.models import Session, SessionState, VisitRecord
 from scheduling.protocols import visit_safety
 from scheduling.protocols.types import Phase
 from scheduling.protocols.visit_safety import HISTORY, OBSERVED_FOR
 from scheduling.protocols.vitals import WEIGHTS, Stage
 from scheduling.protocols.windows import merge
-from scheduling.stepping import NOBODY, UNDO_FOR, Escort
-from scheduling.undoing import can_undo, undo, undo_until
-from scheduling.visits import AWAITED
+from scheduling.visits import charts, stepping
+from scheduling.visits.absence import AWAITED
+from scheduling.visits.leaving import CHECKLIST, discharge, leave_early, mark_ready, not_dosed, transfer
+from scheduling.visits.stepping import NOBODY, UNDO_FOR, Escort
+from scheduling.visits.undoing import can_undo, undo, undo_until
 
 __all__ = [
     "CHECKLIST",

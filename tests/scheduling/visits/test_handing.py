@@ -10,9 +10,10 @@ from django.db import IntegrityError, transaction
 from clinic.errors import Invalid, RoleRefused, RulesBroken, Stale
 from clinic.findings import Level
 from clinic.models import Shift
-from scheduling import booking, handing, openings, treating
+from scheduling import booking, openings
 from scheduling.models import CourseEvent, Session, SessionState
 from scheduling.protocols.types import Place
+from scheduling.visits import handing, treating
 from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,

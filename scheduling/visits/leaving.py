@@ -19,13 +19,15 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import charts, judging, placing, reminders, stepping, writes
+from scheduling import judging, placing, writes
 from scheduling.booking import Change
 from scheduling.judging import Signature, Verdict
+from scheduling.mails import outbox
 from scheduling.models import Course, Session, SessionState, VisitRecord
 from scheduling.protocols import visit_safety
 from scheduling.protocols.visit_safety import OBSERVED_FOR
-from scheduling.stepping import Escort
+from scheduling.visits import charts, stepping
+from scheduling.visits.stepping import Escort
 
 #: What is looked at before somebody goes home (P); every point of a checklist has to be true.
 CHECKLIST = {
@@ -197,7 +199,7 @@ def not_dosed(
         placing.record(
             course, "not-dosed", by=actor, now=now, sessions=[fresh], findings=findings, reason=why, **details
         )
-        reminders.renew(course=course, sessions=[fresh], news=None, now=now)
+        outbox.renew(course=course, sessions=[fresh], news=None, now=now)
         _close(fresh, by=actor, now=now)
         return findings
 

@@ -20,12 +20,13 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import charts, leaving, placing, stepping, writes
+from scheduling import placing, writes
 from scheduling.models import UNDER_WAY, Dissociation, Session, VitalsRound
-from scheduling.noting import addendum, adverse_event, amend, require_open, send_form, write
 from scheduling.protocols import visit_safety
 from scheduling.protocols.vitals import FRESH_BEFORE_DOSE, Doubt, Stage, Vitals, implausible, impossible
-from scheduling.stepping import CLOSED, UNDO_FOR
+from scheduling.visits import charts, leaving, stepping
+from scheduling.visits.noting import addendum, adverse_event, amend, require_open, send_form, write
+from scheduling.visits.stepping import CLOSED, UNDO_FOR
 
 __all__ = [
     "CLOSED",

@@ -3,7 +3,7 @@
 Anybody may read over a shoulder: a partner on a lock screen, a colleague in a shared calendar, a company's mail
 filter. So nothing in a mail tells that its reader is treated, for what, or how far. The list is held over every
 template when the application starts (`scheduling/checks.py`) and over every mail before it is sent
-(`scheduling/reminders.py`): headers, texts, calendar entries, names of files, links.
+(`scheduling/mails/outbox.py`): headers, texts, calendar entries, names of files, links.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import worklist
 from patients.models import TaskKind
-from scheduling import placing, stepping, treating, writes
+from scheduling import placing, writes
 from scheduling.booking import Change
 from scheduling.models import UNDER_WAY, Addendum, AdverseEvent, Session, VitalsRound
 from scheduling.protocols import visit_safety
-from scheduling.stepping import CLOSED, Escort
+from scheduling.visits import stepping, treating
+from scheduling.visits.stepping import CLOSED, Escort
 
 Made = TypeVar("Made", VitalsRound, AdverseEvent, Addendum)
 

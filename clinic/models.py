@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 import pgtrigger
@@ -83,7 +83,11 @@ def validate_step(minutes: int) -> None:
 
 
 class Site(models.Model):
-    """One place with its own time zone. `neutral_name` is what patients read in mails."""
+    """One place with its own time zone. `neutral_name` is what patients read in mails.
+
+    Reminders wait for no night: what falls into the quiet hours, by the site's clocks, goes out before; there are none
+    where both ends are equal. `crisis_line` and `emergency_number` are what a patient is told to call.
+    """
 
     name = models.CharField(_("name"), max_length=80)
     neutral_name = models.CharField(_("neutral name in mails"), max_length=80)
@@ -92,6 +96,13 @@ class Site(models.Model):
     time_zone = models.CharField(_("time zone"), max_length=64, validators=[validate_time_zone])
     start_step = models.PositiveSmallIntegerField(
         _("minutes between offered starts"), default=10, validators=[validate_step]
+    )
+    quiet_from = models.TimeField(_("no reminders from"), default=time(21), db_default=time(21))
+    quiet_until = models.TimeField(_("no reminders until"), default=time(7), db_default=time(7))
+    crisis_line = models.CharField(_("crisis line"), max_length=40, default="988", db_default="988")
+    emergency_number = models.CharField(_("emergency number"), max_length=20, default="911", db_default="911")
+    self_service_notice = models.PositiveSmallIntegerField(
+        _("hours before a visit until which patients move it themselves"), default=48, db_default=48
     )
     rems_certified = models.BooleanField(_("certified for esketamine (REMS)"), default=False, db_default=False)
 
@@ -197,6 +208,30 @@ class OpeningHours(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_weekday_display()} {self.opens:%H:%M}-{self.closes:%H:%M}"
+
+
+class SelfServiceHours(models.Model):
+    """On which weekday (0 is Monday), between which local times, patients may move a visit to by themselves. The desk
+    opens them; without any, a wish for another time goes to the desk."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="self_service_hours")
+    weekday = models.PositiveSmallIntegerField(_("weekday"))
+    opens = models.TimeField(_("first start"))
+    closes = models.TimeField(_("last start"))
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="self_service_order",
+                condition=Q(opens__lte=F("closes")),
+                violation_error_message=_("The last start comes after the first."),
+            ),
+            models.CheckConstraint(name="self_service_weekday", condition=Q(weekday__lte=6)),
+            models.UniqueConstraint(fields=["site", "weekday", "opens"], name="self_service_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.opens:%H:%M}-{self.closes:%H:%M}"
 
 
 class Closure(models.Model):

@@ -152,6 +152,7 @@ class PatientFactory(DjangoModelFactory[Patient]):
     last_name = factory.Sequence(lambda n: f"Morgan{n}")
     birth_date = date(1980, 5, 17)
     email = factory.LazyAttribute(lambda patient: f"{patient.first_name}@example.org".lower())
+    mail_level = factory.LazyAttribute(lambda patient: "neutral" if patient.email else "")
     phone = factory.Sequence(lambda n: f"+1 555 020 {n % 10_000:04}")
     phone_digits = factory.LazyAttribute(lambda patient: "".join(filter(str.isdigit, patient.phone)))
     created_at = NOW

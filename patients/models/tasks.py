@@ -13,6 +13,10 @@ from patients.models.people import Patient
 class TaskKind(models.TextChoices):
     NO_ADDRESS = "no-address", _("No mail address")
     FAILED_MAIL = "failed-mail", _("Mail not delivered")
+    BAD_ADDRESS = "bad-address", _("Mail address is wrong")
+    MAIL_STOPPED = "mail-stopped", _("Mails stopped")
+    CALL_ASKED = "call-asked", _("Patient asks for a call")
+    MOVE_ASKED = "move-asked", _("Patient asks for another time")
     OVERRIDE_ASKED = "override-asked", _("Override asked for")
     NEEDS_TIME = "needs-time", _("Needs a new time")
     NO_DATES = "no-dates", _("Course without dates")

@@ -31,6 +31,11 @@ TEMPLATES = {
     MailKind.BOOKED: "booked",
     MailKind.CHANGED: "changed",
     MailKind.CANCELLED: "cancelled",
+    MailKind.PREPARATION: "reminder",
+    MailKind.SCORE_DUE: "reminder",
+    MailKind.MISSED: "reminder",
+    MailKind.OFFER: "reminder",
+    MailKind.CALL_US: "reminder",
     MailKind.TWO_DAYS: "reminder",
     MailKind.TWO_HOURS: "reminder",
 }

@@ -2,7 +2,8 @@
 
 from scheduling.models.courses import Course, CourseEvent, Day, Override, ProtocolVersion, Request, Session
 from scheduling.models.evaluations import KEPT, Evaluation, EvaluationState, Room
-from scheduling.models.outbox import Mail, MailKind, MailState
+from scheduling.models.outbox import Attempt, Mail, MailKind, MailState
+from scheduling.models.replies import Offer, OfferState, Reply
 from scheduling.models.states import (
     DOSED,
     FREED,
@@ -28,6 +29,7 @@ __all__ = [
     "UNDER_WAY",
     "Addendum",
     "AdverseEvent",
+    "Attempt",
     "Course",
     "CourseEvent",
     "CourseState",
@@ -38,9 +40,12 @@ __all__ = [
     "Mail",
     "MailKind",
     "MailState",
+    "Offer",
+    "OfferState",
     "Override",
     "PhaseChoice",
     "ProtocolVersion",
+    "Reply",
     "Request",
     "Room",
     "Session",

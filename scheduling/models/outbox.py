@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
 from scheduling.models.courses import Course, Session
+from scheduling.models.evaluations import Evaluation
 
 
 class MailKind(models.TextChoices):
     BOOKED = "booked", _("Course booked")
     CHANGED = "changed", _("Dates changed")
     CANCELLED = "cancelled", _("Dates cancelled")
+    PREPARATION = "preparation", _("Preparation three days before")
     TWO_DAYS = "two-days", _("Reminder two days before")
+    SCORE_DUE = "score-due", _("Questionnaire due")
     TWO_HOURS = "two-hours", _("Reminder two hours before")
+    MISSED = "missed", _("Missed")
+    OFFER = "offer", _("Other times offered")
+    CALL_US = "call-us", _("Please call us")
 
 
 class MailState(models.TextChoices):
@@ -26,17 +35,22 @@ class MailState(models.TextChoices):
 
 
 class Mail(models.Model):
-    """One mail to one patient. `times_version` is that of the course or session it speaks about: a mail whose
-    version no longer stands is not sent.
+    """One mail to one patient about a course, one session of it, or an evaluation. `times_version` is that of what it
+    speaks about: a mail whose version no longer stands is not sent. `turn` tells apart what can be said more than once
+    for the same times.
 
     `due_at` is when it should go out, `try_at` when it is next tried, `expires_at` when it is no longer worth sending.
+    `seed` is random: the mail's link is made of it and the clinic's secret (`scheduling/mails/links.py`), and only the
+    link's digest is kept beside it. `opened_at` is when that link was first opened.
     """
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="mails")
-    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="mails")
+    course = models.ForeignKey(Course, on_delete=models.PROTECT, null=True, related_name="mails")
     session = models.ForeignKey(Session, on_delete=models.PROTECT, null=True, related_name="mails")
+    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, null=True, related_name="mails")
     kind = models.CharField(max_length=12, choices=MailKind)
     times_version = models.PositiveIntegerField()
+    turn = models.PositiveSmallIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=10, choices=MailState, default=MailState.DUE)
     due_at = models.DateTimeField()
     try_at = models.DateTimeField()
@@ -46,12 +60,23 @@ class Mail(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     details = models.JSONField(default=dict)
+    seed = models.UUIDField(default=uuid4, db_default=RandomUUID())
+    link_hash = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 none is no hash; unique needs NULL
+    opened_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["course", "session", "kind", "times_version"], nulls_distinct=False, name="mail_once"
+                fields=["course", "session", "evaluation", "kind", "times_version", "turn"],
+                nulls_distinct=False,
+                name="mail_once",
             ),
+            models.CheckConstraint(
+                name="mail_about",
+                condition=Q(course__isnull=False, evaluation=None)
+                | Q(course=None, session=None, evaluation__isnull=False),
+            ),
+            models.CheckConstraint(name="mail_kind", condition=Q(kind__in=MailKind.values)),
             models.CheckConstraint(name="mail_state", condition=Q(state__in=MailState.values)),
             models.CheckConstraint(
                 name="mail_sent_at",
@@ -65,3 +90,19 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class Attempt(models.Model):
+    """One try to deliver a mail, written down the moment it is known what came of it, outside of the batch that the
+    mail belongs to: when a worker dies in the middle of a batch, what it has sent is known to the next one."""
+
+    mail = models.ForeignKey(Mail, on_delete=models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=MailState)
+    answer = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="attempt_state", condition=Q(state__in=MailState.values))]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.mail_id}"

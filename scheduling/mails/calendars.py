@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -32,13 +32,15 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Who expects the patient, in neutral words, and where; `mail` is the address that mails come from."""
+    """Who expects the patient, in neutral words, and where; `mail` is the address that mails come from. `open` says
+    when somebody answers the phone: weekdays (0 is Monday) with local times, in order."""
 
     name: str
     address: str
     phone: str
     mail: str
     zone: ZoneInfo
+    open: tuple[tuple[int, time, time], ...] = ()
 
     @property
     def place(self) -> str:

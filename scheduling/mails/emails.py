@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -21,6 +21,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.encoding import punycode
 
+from patients.models import ContactLevel
 from scheduling import wording
 from scheduling.mails import calendars
 from scheduling.mails.calendars import Host, Visit
@@ -48,11 +49,25 @@ _GAPS = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """What to keep to before a visit, and only who has agreed to detailed mails is told in one: until when to eat, and
+    until when to drink clear liquids."""
+
+    food_until: datetime
+    drink_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """Everything that one mail says.
 
-    `visits` are the dates that stand, a reminder's only one; `moved` pairs an earlier start with what stands now,
-    `added` are new, `cancelled` are given up. `key` names the mail for ever: the same mail sent again is recognised.
+    `visits` are the dates that stand, of a reminder its only one, of a missed visit that one, of an offer the one that
+    may be moved; `moved` pairs an earlier start with what stands now, `added` are new, `cancelled` are given up,
+    `offers` are the starts of other times. `key` names the mail for ever: the same mail sent again is recognised.
+
+    `link` is the whole address of the patient's page, `until` the end of that link; `stop` the address that ends all
+    mails. `missing` names what is still open (answer, escort, form). `level` is what the patient has agreed to, on
+    `agreed_on`; only a detailed mail says `preparation`.
     """
 
     kind: MailKind
@@ -65,6 +80,14 @@ class Letter:
     moved: tuple[tuple[datetime, Visit], ...] = ()
     added: tuple[Visit, ...] = ()
     cancelled: tuple[Visit, ...] = ()
+    level: str = ContactLevel.NEUTRAL
+    link: str = ""
+    until: datetime | None = None
+    stop: str = ""
+    missing: frozenset[str] = frozenset()
+    preparation: Preparation | None = None
+    agreed_on: date | None = None
+    offers: tuple[datetime, ...] = ()
 
 
 class BadAddress(ValueError):

@@ -9,7 +9,7 @@ from celery import shared_task
 
 from clinic import clock
 from scheduling import days, holding, reviewing, rolling
-from scheduling.mails import outbox
+from scheduling.mails import drain
 from scheduling.visits import treating
 
 #: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
@@ -20,7 +20,7 @@ DRAIN_SECONDS = 30.0
 def send_mail() -> None:
     """Send what is due until nothing is left, or the mail server does not answer."""
     ends = time.monotonic() + DRAIN_SECONDS
-    while (left := ends - time.monotonic()) > 0 and outbox.send_batch(now=clock.now(), seconds=left):
+    while (left := ends - time.monotonic()) > 0 and drain.send_batch(now=clock.now(), seconds=left):
         pass
 
 

@@ -32,7 +32,8 @@ FLOORS = (
     ("scheduling.placing", "scheduling.reviewing"),
     ("scheduling.lapses",),
     ("scheduling.gating", "scheduling.judging", "scheduling.mails.outbox", "scheduling.writes", "scheduling.days"),
-    ("scheduling.mails.letters", "scheduling.checks"),
+    ("scheduling.mails.drain",),
+    ("scheduling.mails.letters", "scheduling.mails.server", "scheduling.checks"),
     (
         "scheduling.mails.emails",
         "scheduling.mails.calendars",

@@ -53,7 +53,8 @@ def write(mail: Mail, *, now: datetime) -> Letter | Outcome:
     course's sessions and earlier news, two statements."""
     if not mail.patient.email:
         return Outcome(MailState.FAILED, NO_ADDRESS)
-    return _reminder(mail, mail.session, now) if mail.session else _news(mail, now)
+    assert mail.course is not None  # noqa: S101 the constraint mail_about; no mail about an evaluation is queued
+    return _reminder(mail, mail.session, mail.course, now) if mail.session else _news(mail, mail.course, now)
 
 
 def private_values(patient: Patient) -> tuple[str, ...]:
@@ -75,21 +76,20 @@ def _written(day: date) -> tuple[str, ...]:
     return tuple(dict.fromkeys(numbers + words))
 
 
-def _reminder(mail: Mail, session: Session, now: datetime) -> Letter | Outcome:
+def _reminder(mail: Mail, session: Session, course: Course, now: datetime) -> Letter | Outcome:
     if session.times_version != mail.times_version or session.state not in EXPECTED:
         return Outcome(MailState.WITHDRAWN, NOT_EXPECTED)
     if session.starts_at <= now or _expired(mail, now):
         return Outcome(MailState.FAILED, TOO_LATE)
     if session.needs_replan:  # nobody is reminded of a time that no longer fits; it may fit again, or be moved
         return Outcome(MailState.DUE, NEEDS_TIME)
-    return replace(_blank(mail), visits=(_visit(session, mail.course),))
+    return replace(_blank(mail, course), visits=(_visit(session, course),))
 
 
-def _news(mail: Mail, now: datetime) -> Letter | Outcome:
+def _news(mail: Mail, course: Course, now: datetime) -> Letter | Outcome:
     untold = _untold(mail)
     if untold is None:
         return Outcome(MailState.WITHDRAWN, REPLACED)
-    course = mail.course
     # What a new course takes the place of is told with it, in one mail.
     mine = Q(course=course) | Q(pk__in=untold.cancelled)
     sessions = Session.objects.filter(mine).select_related("course").order_by("during__startswith")
@@ -107,7 +107,7 @@ def _news(mail: Mail, now: datetime) -> Letter | Outcome:
             cancelled.append(replace(visit, starts_at=was, home_at=was + (visit.home_at - visit.starts_at)))
     if standing if mail.kind == MailKind.BOOKED else moved or added or cancelled:
         return replace(
-            _blank(mail),
+            _blank(mail, course),
             visits=tuple(standing),
             moved=tuple(moved),
             added=tuple(added),
@@ -152,7 +152,7 @@ def _expired(mail: Mail, now: datetime) -> bool:
     return mail.expires_at is not None and mail.expires_at <= now
 
 
-def _blank(mail: Mail) -> Letter:
+def _blank(mail: Mail, course: Course) -> Letter:
     """The mail without any dates."""
     return Letter(
         kind=MailKind(mail.kind),
@@ -160,7 +160,7 @@ def _blank(mail: Mail) -> Letter:
         recipient=mail.patient.email,
         first_name=mail.patient.first_name,
         language=mail.patient.language,
-        host=_host(mail.course.site),
+        host=_host(course.site),
     )
 
 

@@ -33,7 +33,8 @@ def digest(token: str) -> str:
 
 def address(name: str, token: str) -> str:
     """The whole address of a page of the patient: `name` is that of its URL, which takes the token."""
-    return settings.SITE_URL.rstrip("/") + reverse(name, args=[token])
+    site: str = settings.SITE_URL
+    return site.rstrip("/") + reverse(name, args=[token])
 
 
 def find(token: str) -> Mail | None:

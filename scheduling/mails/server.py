@@ -1,0 +1,74 @@
+"""The connection of one batch to the mail server."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+from email.message import EmailMessage
+from types import TracebackType
+from typing import Self
+
+from django.core.mail.backends.smtp import EmailBackend
+
+from scheduling.mails.letters import Outcome
+from scheduling.models import MailState
+
+
+class Server:
+    """The connection of one batch: opened by the first mail that needs it, opened again when it was lost; once it
+    cannot be opened, the rest of the batch is not tried."""
+
+    def __init__(self) -> None:
+        self.backend = EmailBackend()
+        self.down = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> smtplib.SMTP:
+        """The connection, greeted. Raises what the network and smtplib raise."""
+        self.backend.open()
+        connection = self.backend.connection
+        assert connection is not None  # noqa: S101 open() makes one or raises
+        connection.ehlo_or_helo_if_needed()
+        return connection
+
+    def close(self) -> None:
+        """Take leave, if the server still listens."""
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self.backend.close()
+
+    def send(self, message: EmailMessage) -> Outcome:
+        """Hand one mail to the server; what it refuses for good has failed, all else stays due."""
+        if self.down:
+            return Outcome(MailState.DUE, self.down, tried=True)
+        try:
+            connection = self.open()
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            self.down = f"The mail server cannot be reached ({type(error).__name__})."
+            return Outcome(MailState.DUE, self.down, tried=True)
+        sender, recipient = message["From"].addresses[0].addr_spec, message["To"].addresses[0].addr_spec
+        code: int
+        answer: bytes | str
+        try:
+            connection.sendmail(sender, [recipient], message.as_bytes())
+        except smtplib.SMTPRecipientsRefused as error:
+            code, answer = error.recipients[recipient]
+        except smtplib.SMTPResponseException as error:
+            code, answer = error.smtp_code, error.smtp_error
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            return Outcome(MailState.DUE, f"The mail server broke off ({type(error).__name__}).", tried=True)
+        else:
+            return Outcome(MailState.SENT, tried=True)
+        if code == 421:  # the server takes leave with it
+            self.close()
+        said = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        text = "".join(character if character.isprintable() else " " for character in said)  # no NUL fits in a column
+        return Outcome(MailState.FAILED if code >= 500 else MailState.DUE, f"{code} {text}", tried=True)

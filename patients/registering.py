@@ -17,7 +17,8 @@ from clinic import permissions
 from clinic.errors import DomainError, Invalid
 from clinic.models import Staff
 from clinic.permissions import Verb
-from patients.models import Patient
+from patients import contact
+from patients.models import ContactLevel, Patient
 
 #: Names this alike, on one birth date, may be the same person (P); 1 is equal.
 ALIKE = 0.8
@@ -66,12 +67,15 @@ def register(
     referred_by: str = "",
     language: str = "en",
     not_duplicate: bool = False,
+    mail_consent: ContactLevel | None = None,
     now: datetime,
 ) -> Patient:
     """Register a patient under a new record number.
 
-    Registrations wait for each other, so that two at once see each other. Raises RoleRefused, Invalid for a birth date
-    that cannot be, and PossibleDuplicate unless `not_duplicate` says that it is somebody else.
+    `mail_consent` is what the patient has said about mails, neutral ones without a word where there is an address
+    (`contact.renewed`). Registrations wait for each other, so that two at once see each other. Raises RoleRefused,
+    Invalid for a birth date that cannot be or a consent that cannot be given, and PossibleDuplicate unless
+    `not_duplicate` says that it is somebody else.
     """
     permissions.require(actor, Verb.BOOK)
     _check_birth_date(birth_date, now)
@@ -79,7 +83,7 @@ def register(
         number = _next_number()
         if not not_duplicate and (candidates := possible_duplicates(first_name, last_name, birth_date, phone)):
             raise PossibleDuplicate(_("Somebody like this is registered already."), candidates=candidates)
-        return Patient.objects.create(
+        patient = Patient.objects.create(
             pk=number,
             record_number=record_number(number),
             first_name=first_name,
@@ -91,13 +95,20 @@ def register(
             referred_by=referred_by,
             language=language,
             created_at=now,
+            email_since=now if email else None,
         )
+        contact.renewed(actor=actor, patient=patient, level=mail_consent, changed=bool(email), now=now)
+    return patient
 
 
-def change(*, actor: Staff, patient: Patient, now: datetime, **fields: Any) -> Patient:
+def change(
+    *, actor: Staff, patient: Patient, mail_consent: ContactLevel | None = None, now: datetime, **fields: Any
+) -> Patient:
     """Change some of CHANGEABLE, the others stay; locks the patient's row and returns it as it then is.
 
-    Raises RoleRefused, and Invalid for a birth date that cannot be.
+    Another mail address is neither verified nor faulty; what the patient says about mails is `mail_consent`, see
+    `contact.renewed`. Raises RoleRefused, and Invalid for a birth date that cannot be or a consent that cannot be
+    given.
     """
     permissions.require(actor, Verb.BOOK)
     if unknown := fields.keys() - CHANGEABLE:
@@ -108,9 +119,12 @@ def change(*, actor: Staff, patient: Patient, now: datetime, **fields: Any) -> P
         fields["phone_digits"] = digits(fields["phone"])
     with transaction.atomic():
         fresh = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+        before = fresh.email
         for name, value in fields.items():
             setattr(fresh, name, value)
         fresh.save(update_fields=list(fields))
+        changed = fresh.email.casefold() != before.casefold()
+        contact.renewed(actor=actor, patient=fresh, level=mail_consent, changed=changed, now=now)
     return fresh
 
 

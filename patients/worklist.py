@@ -17,7 +17,7 @@ from clinic.errors import Invalid, Stale
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients.measures import ANSWERS
-from patients.models import Patient, Score, Task, TaskKind
+from patients.models import AddressFault, ConsentSource, Patient, Score, Task, TaskKind
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -33,6 +33,7 @@ CLOSED_BY_ACT: Mapping[TaskKind, StrPromise] = {
     TaskKind.OPEN_RECORD: gettext_lazy("This line goes when the record is finished."),
     TaskKind.OPEN_FORM: gettext_lazy("This line goes when the form has been sent."),
     TaskKind.PHASE_END: gettext_lazy("This line goes with a decision on how the course goes on."),
+    TaskKind.BAD_ADDRESS: gettext_lazy("This line goes when the address is changed, taken out or said to be right."),
 }
 
 #: What only a clinician can judge.
@@ -52,6 +53,10 @@ CLINICAL = frozenset(
 TEXTS: Mapping[TaskKind, StrPromise] = {
     TaskKind.NO_ADDRESS: gettext_lazy("There is no mail address: tell the patient the dates by phone."),
     TaskKind.FAILED_MAIL: gettext_lazy("A mail could not be delivered: tell the patient by phone."),
+    TaskKind.BAD_ADDRESS: gettext_lazy("Mails come back from the address: tell the dates by phone, ask for another."),
+    TaskKind.MAIL_STOPPED: gettext_lazy("The patient wants no more mails: tell dates and changes by phone."),
+    TaskKind.CALL_ASKED: gettext_lazy("The patient asks to be called."),
+    TaskKind.MOVE_ASKED: gettext_lazy("The patient asks for another time."),
     TaskKind.OVERRIDE_ASKED: gettext_lazy("A prescriber is asked to sign."),
     TaskKind.NEEDS_TIME: gettext_lazy("A visit no longer fits and needs a new time."),
     TaskKind.NO_DATES: gettext_lazy("No visit is booked: find dates for what comes next."),
@@ -185,6 +190,10 @@ def text_of(task: Task) -> str:
     match task.kind:
         case TaskKind.OVERRIDE_ASKED:
             return _override_asked(details)
+        case TaskKind.BAD_ADDRESS if details.get("fault") == AddressFault.NOT_MINE:
+            return _("Whoever reads this address says that it is not the patient's: ask for the right one by phone.")
+        case TaskKind.MAIL_STOPPED if details.get("source") == ConsentSource.COMPLAINT:
+            return _("A mail was reported as unwanted, so no more go out: tell dates and changes by phone.")
         case TaskKind.ITEM_9 if details.get("value"):
             answer = _(ANSWERS[details["value"]].text)
             text = _("Item 9 is %(value)s (%(answer)s), PHQ-9 %(total)s: call the patient now.")

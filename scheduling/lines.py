@@ -37,9 +37,13 @@ ORDER = (
     TaskKind.REACH,
     TaskKind.OVERRIDE_ASKED,
     TaskKind.NEEDS_TIME,
+    TaskKind.CALL_ASKED,
+    TaskKind.MOVE_ASKED,
     TaskKind.OPEN_RECORD,
     TaskKind.OPEN_FORM,
+    TaskKind.BAD_ADDRESS,
     TaskKind.NO_ADDRESS,
+    TaskKind.MAIL_STOPPED,
     TaskKind.FAILED_MAIL,
     TaskKind.NO_DATES,
 )
@@ -51,7 +55,11 @@ DESK = frozenset(
         TaskKind.MONTH_EMPTY,
         TaskKind.REACH,
         TaskKind.NEEDS_TIME,
+        TaskKind.CALL_ASKED,
+        TaskKind.MOVE_ASKED,
+        TaskKind.BAD_ADDRESS,
         TaskKind.NO_ADDRESS,
+        TaskKind.MAIL_STOPPED,
         TaskKind.FAILED_MAIL,
         TaskKind.NO_DATES,
     }
@@ -73,9 +81,10 @@ _ALWAYS: Mapping[str, Urgency] = {
     TaskKind.ALERT: Urgency.NOW,
     TaskKind.WORSE: Urgency.TODAY,
     TaskKind.RELAPSE: Urgency.TODAY,
+    TaskKind.CALL_ASKED: Urgency.TODAY,
 }
 #: What ends with a moment to come: nothing can be done about it any more after.
-_ENDS = frozenset({TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME, TaskKind.REVIEW})
+_ENDS = frozenset({TaskKind.OVERRIDE_ASKED, TaskKind.NEEDS_TIME, TaskKind.MOVE_ASKED, TaskKind.REVIEW})
 #: What is only late by its date.
 _LATE = frozenset({TaskKind.WORSE, TaskKind.OPEN_FORM, TaskKind.MONTH_EMPTY})
 
@@ -83,6 +92,7 @@ _LATE = frozenset({TaskKind.WORSE, TaskKind.OPEN_FORM, TaskKind.MONTH_EMPTY})
 _OF_VISITS = frozenset(
     {
         TaskKind.ALERT,
+        TaskKind.MOVE_ASKED,
         TaskKind.NEEDS_TIME,
         TaskKind.OPEN_FORM,
         TaskKind.OPEN_RECORD,
@@ -211,8 +221,9 @@ def _is_put_off(task: Task, now: datetime) -> bool:
 
 
 def _own_times(tasks: Iterable[Task]) -> Mapping[int | None, datetime]:
-    """When the visits begin that need another time."""
-    visits = {visit for task in tasks if task.kind == TaskKind.NEEDS_TIME and (visit := visit_of(task))}
+    """When the visits begin that need another time, or for which another one is wished."""
+    wanted = (TaskKind.NEEDS_TIME, TaskKind.MOVE_ASKED)
+    visits = {visit for task in tasks if task.kind in wanted and (visit := visit_of(task))}
     return dict(Session.objects.filter(pk__in=visits).values_list("pk", "during__startswith"))
 
 
@@ -251,7 +262,7 @@ class _Reader:
         match task.kind:
             case TaskKind.OVERRIDE_ASKED:
                 due_at = task.course.held_until if task.course is not None else None
-            case TaskKind.NEEDS_TIME:
+            case TaskKind.NEEDS_TIME | TaskKind.MOVE_ASKED:
                 due_at = self.own.get(visit_of(task))
             case TaskKind.WORSE:
                 due_at = _end_of(task.since.astimezone(zone).date(), zone)

@@ -33,7 +33,8 @@ class Patient(models.Model):
     """A person in treatment. Belongs to the organisation, not to a site.
 
     `phone_digits` is what a search by phone compares; the verbs that write `phone` write it too. `mail_level` is what
-    the latest consent on mail says. A changed address is neither verified nor faulty until something is known of it.
+    the latest consent on mail says. A changed address is neither verified nor faulty until something is known of it;
+    `email_since` is when it was entered, none for one that was known before that was written down.
     """
 
     record_number = models.CharField(_("record number"), max_length=20, unique=True)
@@ -49,6 +50,7 @@ class Patient(models.Model):
     mail_level = models.CharField(
         max_length=8, choices=ContactLevel, blank=True, default=ContactLevel.UNASKED, db_default=""
     )
+    email_since = models.DateTimeField(null=True)
     email_verified_at = models.DateTimeField(null=True)
     email_fault = models.CharField(
         max_length=8, choices=AddressFault, blank=True, default=AddressFault.NONE, db_default=""

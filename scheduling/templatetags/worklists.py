@@ -26,6 +26,10 @@ register = template.Library()
 LOOKS: Mapping[str, tuple[str, str]] = {
     TaskKind.NO_ADDRESS: ("mail-off", "amber"),
     TaskKind.FAILED_MAIL: ("mail-x", "red"),
+    TaskKind.BAD_ADDRESS: ("mail-x", "amber"),
+    TaskKind.MAIL_STOPPED: ("mail-off", "amber"),
+    TaskKind.CALL_ASKED: ("phone", "amber"),
+    TaskKind.MOVE_ASKED: ("arrows-exchange", "amber"),
     TaskKind.OVERRIDE_ASKED: ("signature", "plum"),
     TaskKind.NEEDS_TIME: ("arrows-exchange", "amber"),
     TaskKind.NO_DATES: ("calendar-off", ""),
@@ -58,6 +62,10 @@ ANSWERS_IN_TEXT = frozenset({TaskKind.ITEM_9, TaskKind.WORSE})
 ACTS = (
     (TaskKind.NO_ADDRESS, "patient", "patient-edit", gettext_lazy("Add an address")),
     (TaskKind.FAILED_MAIL, "patient", "patient", gettext_lazy("See the mails")),
+    (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct the address")),
+    (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Open patient")),
+    (TaskKind.CALL_ASKED, "patient", "patient", gettext_lazy("Open patient")),
+    (TaskKind.MOVE_ASKED, "visit", "session-move", gettext_lazy("Find a time")),
     (TaskKind.OVERRIDE_ASKED, "course", "course", gettext_lazy("Review")),
     (TaskKind.NEEDS_TIME, "visit", "session-move", gettext_lazy("Find a time")),
     (TaskKind.NO_DATES, "course", "course-add", gettext_lazy("Find dates")),
@@ -152,7 +160,7 @@ def _act(task: Task) -> tuple[str, object]:
     known = {"patient": task.patient_id, "course": task.course_id, "visit": lines.visit_of(task)}
     for kind, about, name, word in ACTS:
         if kind == task.kind and known[about]:
-            more = "?add=email" if kind == TaskKind.NO_ADDRESS else ""
+            more = "?add=email" if kind in (TaskKind.NO_ADDRESS, TaskKind.BAD_ADDRESS) else ""
             return reverse(name, args=[known[about]]) + more, word
     return reverse("patient", args=[task.patient_id]), _("Open patient")
 

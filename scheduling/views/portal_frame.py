@@ -1,0 +1,132 @@
+"""What every page behind a mail's link shares: who may ask how often, the language, what a void link shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from rest_framework.authentication import CSRFCheck
+
+from clinic import clock, languages, permissions
+from clinic.models import Site
+from clinic.permissions import ANYBODY
+from scheduling.portal import access, limits
+from scheduling.portal.access import Access, LinkVoid, Void
+
+P = ParamSpec("P")
+PortalView = Callable[Concatenate[HttpRequest, Access, P], HttpResponse]
+View = Callable[..., HttpResponse]
+
+#: The language that was chosen on the page, in a cookie of this browser.
+LANGUAGE = "dates-language"
+
+
+def portal_page(*methods: str) -> Callable[[PortalView[P]], View]:
+    """Let a page behind a link answer these methods: the view gets what the link opens (`Access`) for the token in its
+    address. `@portal_page("GET", "POST") def move(request, access): ...`; HEAD goes with GET, CSRF is checked.
+
+    Answers in the chosen language, otherwise the patient's; 404 or 410 with whom to call for a link that opens
+    nothing, 429 for whoever asks too often, 405 for other methods. Nothing of it is stored by a browser or on the way.
+    """
+
+    def decorate(view: PortalView[P]) -> View:
+        @sensitive_variables("token", "opened")
+        @sensitive_post_parameters()
+        @wraps(view)
+        def guarded(request: HttpRequest, /, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            with translation.override(chosen_language(request)):
+                if (request.method or "").replace("HEAD", "GET") not in methods:
+                    return _private(request, HttpResponseNotAllowed(methods))
+                if wait := limits.wait_of(request, token):
+                    return _private(request, _too_often(request, wait))
+                if refusal := _old_form(request, token):
+                    return _private(request, refusal)
+                try:
+                    opened = access.read(token, now=clock.now())
+                except LinkVoid as void:
+                    with translation.override(chosen_language(request, void.language)):
+                        return _private(request, void_page(request, void))
+                with translation.override(chosen_language(request, opened.language)):
+                    return _private(request, view(request, opened, *args, **kwargs))
+
+        return csrf_exempt(permissions.declare(**dict.fromkeys(methods, ANYBODY))(guarded))
+
+    return decorate
+
+
+def chosen_language(request: HttpRequest, own: str = "") -> str:
+    """The language that was asked for, or chosen before, or the patient's `own`, or the browser's."""
+    known = dict(settings.LANGUAGES)
+    asked = (request.GET.get("language", ""), request.COOKIES.get(LANGUAGE, ""), own)
+    return next((code for code in asked if code in known), "") or languages.language_of(request)
+
+
+def show(
+    request: HttpRequest, template: str, opened: Access, context: dict[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """A page in the frame, with `access`, its `token` and the `clinic` beside its own context."""
+    shared = {"access": opened, "token": opened.token, "clinic": opened.site}
+    return render(request, template, shared | (context or {}), status=status)
+
+
+def void_page(request: HttpRequest, void: LinkVoid) -> HttpResponse:
+    """Why the link opens nothing, and whom to call; the number is known without a link where there is one clinic."""
+    site = void.site
+    if site is None:
+        sites = Site.objects.all()[:2]
+        site = sites[0] if len(sites) == 1 else None
+    status = HTTPStatus.NOT_FOUND if void.reason == Void.UNKNOWN else HTTPStatus.GONE
+    return render(request, "portal/void.html", {"clinic": site, "reason": void.reason.value}, status=status)
+
+
+def _old_form(request: HttpRequest, token: str) -> HttpResponse | None:
+    """The answer to a form whose token is not the browser's, which did nothing: the way back to the page. Asked here
+    and not by the middleware, whose answer speaks to staff."""
+    check = CSRFCheck(_nothing)
+    check.process_request(request)
+    if check.process_view(request, _nothing, (), {}) is None:
+        return None
+    return render(request, "portal/old.html", {"back": reverse("portal", args=[token])}, status=HTTPStatus.FORBIDDEN)
+
+
+def _nothing(request: HttpRequest) -> HttpResponse:
+    """What the check asks for and does not call."""
+    return HttpResponse()
+
+
+def _too_often(request: HttpRequest, wait: int) -> HttpResponse:
+    answer = render(request, "portal/often.html", {"wait": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    answer.headers["Retry-After"] = str(wait)
+    return answer
+
+
+def _private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The answer, kept by nobody and found by no search. A browser names the page to no other site; to ours it does,
+    for without that no form could be told from another site's (`no-referrer` makes the `Origin` of a form `null`)."""
+    response.headers["Cache-Control"] = "no-store, private"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
+    patch_vary_headers(response, ["Cookie", "Accept-Language"])
+    asked = request.GET.get("language", "")
+    if asked in dict(settings.LANGUAGES):
+        response.set_cookie(
+            LANGUAGE,
+            asked,
+            max_age=180 * 24 * 3600,
+            path="/dates/",
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response

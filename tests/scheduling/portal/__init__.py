@@ -1,0 +1,1 @@
+"""Tests of what patients do behind the link of a mail."""

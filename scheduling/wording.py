@@ -10,9 +10,9 @@ from functools import lru_cache
 from babel.dates import get_timezone_name
 from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext_lazy, pgettext
-from django.utils.translation import gettext as _
 
 from clinic.findings import Finding
+from clinic.phrases import gettext as _
 
 #: The rules of protocol.md by their codes, as a page names them.
 RULES = {

@@ -39,6 +39,7 @@ def peaks(spans: Iterable[Span], stretches: Sequence[tuple[datetime, datetime]])
         changes[end] = changes.get(end, 0) - share
     instants = sorted(changes)
     found, level, place = [], 0, 0
+    shares: dict[int, Fraction] = {}
     for start, end in stretches:
         while place < len(instants) and instants[place] <= start:
             level += changes[instants[place]]
@@ -48,5 +49,7 @@ def peaks(spans: Iterable[Span], stretches: Sequence[tuple[datetime, datetime]])
             level += changes[instants[place]]
             most = max(most, level)
             place += 1
-        found.append(Fraction(most, unit))
+        if most not in shares:
+            shares[most] = Fraction(most, unit)
+        found.append(shares[most])
     return found

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from clinic import clock
+from clinic import clock, phrases
 from clinic.converters import DateConverter
 from clinic.http import actor, page, site_of
 from clinic.permissions import Verb, allowed, declare
@@ -36,12 +36,9 @@ def board(request: HttpRequest, day: date | None = None) -> HttpResponse:
         raise Http404
     shown = reads.board(today, now=now)
     part = request.htmx  # type: ignore[attr-defined]  # set by HtmxMiddleware
-    context = {
-        "section": "board",
-        "site": site,
-        "now": now,
-        **_drawn(shown, request),
-    }
+    with phrases.remembered():
+        drawn = _drawn(shown, request)
+    context = {"section": "board", "site": site, "now": now, **drawn}
     response = render(request, "board/day.html" if part else "board.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response

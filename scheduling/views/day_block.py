@@ -3,12 +3,14 @@ markup is put together here, not by a template each."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+
+from clinic.phrases import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,19 @@ _DOES = '<p class="does" title="{}{}">{}<span class="ellipsis">{}</span> <b>{}</
 _EMPTY = '<li class="hidden">{}</li>'
 _NOTHING = SafeString("")
 
+_MARKUP = re.compile("[&<>\"']").search
+
 
 def fill(form: str, *values: object) -> SafeString:
     """`format_html` for values that are there already: it looks for lazy ones in each, and a board has thousands."""
-    return SafeString(
-        form.format(*(value if isinstance(value, SafeString) else escape(str(value)) for value in values))
-    )
+    return SafeString(form.format(*map(_escaped, values)))
+
+
+def _escaped(value: object) -> str:
+    if isinstance(value, SafeString):
+        return value
+    text = str(value)
+    return escape(text) if _MARKUP(text) else text
 
 
 def draw_visit(block: Block) -> SafeString:

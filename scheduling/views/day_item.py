@@ -8,8 +8,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
+from clinic.phrases import gettext as _
 from scheduling.views.day_block import fill
 from scheduling.views.day_scale import draw_icon
 from scheduling.views.day_words import address

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from clinic.models import Shift, Staff
+from clinic.phrases import gettext as _
 from scheduling.board import Board
 from scheduling.models import Session
 from scheduling.openings import Interval

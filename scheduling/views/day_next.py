@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
+from clinic.phrases import gettext as _
 from scheduling.board import Board, ChairDay
 from scheduling.models import OPEN, UNDER_WAY, Session, SessionState
 from scheduling.phases import Due, Visit

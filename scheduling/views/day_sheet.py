@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from clinic.models import Closure
+from clinic.phrases import gettext as _
 from scheduling import wording
 from scheduling.board import ChairDay
 from scheduling.models import SessionState

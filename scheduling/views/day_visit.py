@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
+from clinic.phrases import gettext as _
 from scheduling import wording
 from scheduling.board import Board
 from scheduling.models import OPEN, SessionState

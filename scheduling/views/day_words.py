@@ -9,10 +9,10 @@ from functools import lru_cache
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Staff
+from clinic.phrases import gettext as _
 from scheduling import wording
 from scheduling.models import OPEN, PhaseChoice, Session, SessionState
 from scheduling.phases import Due, Visit

@@ -19,7 +19,7 @@ from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import measures, worklist
 from patients.measures import INSTRUMENTS, PHQ9
-from patients.models import Patient, Score, TaskKind
+from patients.models import Patient, Score, Task, TaskKind
 
 
 def record(
@@ -31,12 +31,14 @@ def record(
     total: int | None = None,
     taken_at: datetime,
     session: Any = None,
+    line: Task | None = None,
     now: datetime,
 ) -> Score:
     """Write a score down, either answer by answer or as a total; nobody as `actor` is the patient alone.
 
-    Item 9 above 0 opens its line on the worklist in the same transaction (`item-9`). Locks nothing. Raises
-    RoleRefused, and Invalid for answers, totals, times and sessions that cannot be meant.
+    Item 9 above 0 opens its line on the worklist in the same transaction (`item-9`). `line` is what the answer has
+    opened before it was sent: it becomes the score's, and if a clinician has acknowledged it, so is the score. Locks
+    nothing. Raises RoleRefused, and Invalid for answers, totals, times and sessions that cannot be meant.
     """
     if actor is not None:
         permissions.require(actor, Verb.SCORE)
@@ -53,25 +55,30 @@ def record(
     if session is not None and session.patient_id != patient.pk:
         raise Invalid.at("session", _("This visit is another patient's."))
     with transaction.atomic():
+        item_9 = measures.item_9(used, items) if items is not None else None
+        seen = line if line is not None and line.done_by is not None and item_9 else None
         score = Score.objects.create(
             patient=patient,
             instrument=instrument,
             items=None if items is None else list(items),
             total=points,
-            item_9=measures.item_9(used, items) if items is not None else None,
+            item_9=item_9,
             taken_at=taken_at,
             session=session,
             by=actor,
             at=now,
+            seen_at=seen.done_at if seen else None,
+            seen_by=seen.done_by if seen else None,
+            seen_note=seen.details.get("note", "") if seen else "",
         )
-        if score.item_9:
-            worklist.open_task(
-                kind=TaskKind.ITEM_9,
-                patient=patient,
-                key=str(score.pk),
-                details={"score": score.pk, "value": score.item_9, "total": points, "alone": actor is None},
-                now=now,
-            )
+        if item_9:
+            key = str(score.pk)
+            details = {"score": score.pk, "value": item_9, "total": points, "alone": actor is None}
+            if line is None:
+                worklist.open_task(kind=TaskKind.ITEM_9, patient=patient, key=key, details=details, now=now)
+            else:
+                line.key, line.details = key, details
+                line.save(update_fields=["key", "details"])
     return score
 
 

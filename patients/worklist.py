@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -76,6 +77,9 @@ TEXTS: Mapping[TaskKind, StrPromise] = {
     TaskKind.OPEN_FORM: gettext_lazy("The monitoring form has not been sent."),
 }
 
+#: How the key of an item 9 line begins while the answers have not been sent: there is no score to name yet.
+UNSENT = "questionnaire-"
+
 #: Longer than this nothing is put off (P).
 LONGEST_SNOOZE = timedelta(days=90)
 
@@ -104,12 +108,22 @@ def close_tasks(
     tasks.update(done_at=now, done_by=by)
 
 
+def unsent_key(questionnaire: int) -> str:
+    """The key of the line that item 9 of a questionnaire opens before it is sent."""
+    return f"{UNSENT}{questionnaire}"
+
+
+def unseen_before_sending() -> QuerySet[Task]:
+    """The lines of answers to item 9 that have not been sent and that no clinician has acknowledged."""
+    return Task.objects.filter(kind=TaskKind.ITEM_9, key__startswith=UNSENT, done_at=None)
+
+
 def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> Task:
-    """Take a line off the worklist; for item 9 that is to acknowledge the score itself, with a note. Locks the line,
-    before it the score of an item 9.
+    """Take a line off the worklist; for item 9 that is to acknowledge the score itself, with a note, or before the
+    answers are sent the line, which keeps the note. Locks the line, before it the score of an item 9.
 
     Raises RoleRefused - what is CLINICAL goes only by a clinician -, Invalid for an item 9 without a note, and Stale
-    for a line that somebody has done already or that is one of CLOSED_BY_ACT.
+    for a line that somebody has done already, that is one of CLOSED_BY_ACT, or whose answers were sent meanwhile.
     """
     permissions.require(actor, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
     with transaction.atomic():
@@ -121,8 +135,14 @@ def acknowledge(*, actor: Staff, task: Task, note: str = "", now: datetime) -> T
             from patients import scoring  # scoring opens lines, so it imports this module
 
             scoring.see(actor=actor, score=asked, note=note, now=now)
+        elif task.kind == TaskKind.ITEM_9 and task.key.startswith(UNSENT):
+            if fresh.key != task.key:
+                raise Stale(_("The patient has sent the answers meanwhile: look at them first."))
+            if not note.strip():
+                raise Invalid.at("note", _("Say what is done about it."))
+            fresh.details = {**fresh.details, "note": note.strip()}
         fresh.done_at, fresh.done_by = now, actor
-        fresh.save(update_fields=["done_at", "done_by"])
+        fresh.save(update_fields=["done_at", "done_by", "details"])
     return fresh
 
 
@@ -194,6 +214,8 @@ def text_of(task: Task) -> str:
             return _("Whoever reads this address says that it is not the patient's: ask for the right one by phone.")
         case TaskKind.MAIL_STOPPED if details.get("source") == ConsentSource.COMPLAINT:
             return _("A mail was reported as unwanted, so no more go out: tell dates and changes by phone.")
+        case TaskKind.ITEM_9 if details.get("questionnaire"):
+            return _unsent(details)
         case TaskKind.ITEM_9 if details.get("value"):
             answer = _(ANSWERS[details["value"]].text)
             text = _("Item 9 is %(value)s (%(answer)s), PHQ-9 %(total)s: call the patient now.")
@@ -222,6 +244,17 @@ def sentences(reasons: Iterable[Mapping[str, Any]]) -> str:
         % {name: _(value) if isinstance(value, str) else value for name, value in reason["values"].items()}
         for reason in reasons
     )
+
+
+def _unsent(details: Mapping[str, Any]) -> str:
+    """What item 9 says while the answers have not been sent, and after it was taken back to 0."""
+    values = {"value": details["highest"], "answer": _(ANSWERS[details["highest"]].text).lower()}
+    if not details["value"]:
+        return _("Item 9 was %(value)s (%(answer)s) before it was changed to 0: call the patient now.") % values
+    if details["value"] < details["highest"]:
+        text = _("Item 9 is %(now)s, it was %(value)s (%(answer)s); the PHQ-9 is not sent yet: call the patient now.")
+        return text % {**values, "now": details["value"]}
+    return _("Item 9 is %(value)s (%(answer)s), the PHQ-9 is not sent yet: call the patient now.") % values
 
 
 def _override_asked(details: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, RowNumber
 
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
+from patients import worklist
 from patients.models import Score
 from scheduling import lines, openings
 from scheduling.models import FREED, UNDER_WAY, Day, Session, VitalsRound
@@ -233,7 +234,7 @@ def _sessions(site: Site, day: date) -> QuerySet[Session]:
             held_until=F("course__held_until"),
             route=KeyTextTransform("route", "course__protocol__data"),
             escort=F("record__escort_name"),
-            unseen=Exists(alarming),
+            unseen=Exists(alarming) | Exists(worklist.unseen_before_sending().filter(patient=OuterRef("patient"))),
         )
     )
 

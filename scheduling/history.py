@@ -53,6 +53,7 @@ TOLD = {
     "amended": gettext_lazy("%(dates)s: what was said at check-in was corrected."),
     "adverse-event": gettext_lazy("%(dates)s, adverse event of severity %(severity)s: %(type)s"),
     "addendum": gettext_lazy("%(dates)s: an addendum was written."),
+    "answered": gettext_lazy("%(dates)s: the patient has sent the questionnaire."),
     "form-sent": gettext_lazy("%(dates)s: the monitoring form was sent."),
     "chair-changed": gettext_lazy("%(dates)s: another chair during the visit."),
     "handed-over": gettext_lazy("%(dates)s: handed over to another prescriber."),

@@ -15,7 +15,7 @@ from clinic.models import Role, Staff
 from clinic.permissions import Verb
 from patients import measures
 from patients.measures import ANSWERS, LEAST_BASELINE, PHQ9
-from patients.models import Score, TaskKind
+from patients.models import Questionnaire, Score, TaskKind
 from patients.worklist import CLINICAL, CLOSED_BY_ACT
 from scheduling.lines import Line
 from scheduling.models import DOSED, LIVE, OPEN, Course, PhaseChoice, Session
@@ -147,6 +147,7 @@ class Chosen:
     course: Course | None
     next: Session | None
     score: Score | None
+    unsent: Questionnaire | None
     answers: tuple[Answered, ...]
     blocked: tuple[object, tuple[object, ...]] | None
     may_acknowledge: bool
@@ -158,7 +159,7 @@ class Chosen:
         """What item 9 was answered with, in words; nothing where that is not for this reader."""
         if not self.answers:
             return ""
-        value = self.answers[-1].value
+        value = self.line.task.details["highest"] if self.unsent else self.answers[-1].value
         return _("Item 9: %(value)s (“%(answer)s”)") % {"value": value, "answer": _(ANSWERS[value].text).lower()}
 
     @property
@@ -186,14 +187,17 @@ def chosen(line: Line, me: Staff, now: datetime) -> Chosen:
     task = line.task
     is_open = task.done_at is None
     may = permissions.allowed(me, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
-    score = _score(line) if sees_answers(me) and task.kind in CLINICAL else None
+    sees = sees_answers(me) and task.kind in CLINICAL
+    unsent = _unsent(line) if sees else None
+    score = _score(line) if sees and unsent is None else None
     coming = Session.objects.filter(patient=task.patient_id, state__in=OPEN, during__startswith__gt=now)
     return Chosen(
         line=line,
         course=_course(line),
         next=coming.with_site().in_order().first(),
         score=score,
-        answers=_answers(score),
+        unsent=unsent,
+        answers=_answers(unsent.answers if unsent else score.items if score else None),
         blocked=BLOCKED.get(task.kind) if is_open else None,
         may_acknowledge=is_open and may and task.kind not in CLOSED_BY_ACT,
         may_snooze=is_open and may and task.kind != TaskKind.ITEM_9,
@@ -221,12 +225,18 @@ def _score(line: Line) -> Score | None:
     return scores.filter(voided_at=None).order_by("-taken_at", "-pk").first()
 
 
-def _answers(score: Score | None) -> tuple[Answered, ...]:
-    if score is None or score.items is None:
-        return ()
+def _unsent(line: Line) -> Questionnaire | None:
+    """The questionnaire whose item 9 has opened the line before it was sent."""
+    pk = line.task.details.get("questionnaire") if line.task.kind == TaskKind.ITEM_9 else None
+    return Questionnaire.objects.filter(pk=pk).first() if pk is not None else None
+
+
+def _answers(items: Sequence[int | None] | None) -> tuple[Answered, ...]:
+    """The items that were answered."""
     return tuple(
         Answered(number, text, value)
-        for number, (text, value) in enumerate(zip(ITEMS, score.items, strict=True), start=1)
+        for number, (text, value) in enumerate(zip(ITEMS, items or (), strict=False), start=1)
+        if value is not None
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from clinic.findings import Finding
+from patients import worklist
 from patients.models import Instrument, Score
 from scheduling.models import DOSED, Addendum, AdverseEvent, Session, SessionState, VisitRecord, VitalsRound
 from scheduling.protocols import visit_safety, vitals
@@ -102,9 +103,12 @@ def facts_of(
 
 
 def unseen(patients: Iterable[int]) -> set[int]:
-    """Those of the patients who have an answer to item 9 that no clinician has acknowledged. One query."""
-    waiting = Score.objects.filter(patient__in=list(patients), item_9__gt=0, seen_at=None, voided_at=None)
-    return set(waiting.values_list("patient_id", flat=True))
+    """Those of the patients who have an answer to item 9, sent or not, that no clinician has acknowledged. One
+    query."""
+    asked = list(patients)
+    waiting = Score.objects.filter(patient__in=asked, item_9__gt=0, seen_at=None, voided_at=None)
+    unsent = worklist.unseen_before_sending().filter(patient__in=asked)
+    return set(waiting.values_list("patient_id", flat=True).union(unsent.values_list("patient_id", flat=True)))
 
 
 def may_leave(sessions: Sequence[Session], *, now: datetime) -> set[int]:

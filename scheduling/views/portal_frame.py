@@ -20,7 +20,7 @@ from rest_framework.authentication import CSRFCheck
 from clinic import clock, languages, permissions
 from clinic.models import Site
 from clinic.permissions import ANYBODY
-from scheduling.portal import access, limits
+from scheduling.portal import access, answering, limits
 from scheduling.portal.access import Access, LinkVoid, Void
 
 P = ParamSpec("P")
@@ -31,12 +31,13 @@ View = Callable[..., HttpResponse]
 LANGUAGE = "dates-language"
 
 
-def portal_page(*methods: str) -> Callable[[PortalView[P]], View]:
+def portal_page(*methods: str, proves: bool = True) -> Callable[[PortalView[P]], View]:
     """Let a page behind a link answer these methods: the view gets what the link opens (`Access`) for the token in its
     address. `@portal_page("GET", "POST") def move(request, access): ...`; HEAD goes with GET, CSRF is checked.
 
     Answers in the chosen language, otherwise the patient's; 404 or 410 with whom to call for a link that opens
     nothing, 429 for whoever asks too often, 405 for other methods. Nothing of it is stored by a browser or on the way.
+    A POST shows that somebody reads the mailbox (`answering.acted`), unless it `proves` nothing; a GET never does.
     """
 
     def decorate(view: PortalView[P]) -> View:
@@ -46,18 +47,20 @@ def portal_page(*methods: str) -> Callable[[PortalView[P]], View]:
         def guarded(request: HttpRequest, /, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             with translation.override(chosen_language(request)):
                 if (request.method or "").replace("HEAD", "GET") not in methods:
-                    return _private(request, HttpResponseNotAllowed(methods))
+                    return private(request, HttpResponseNotAllowed(methods))
                 if wait := limits.wait_of(request, token):
-                    return _private(request, _too_often(request, wait))
+                    return private(request, too_often(request, wait))
                 if refusal := _old_form(request, token):
-                    return _private(request, refusal)
+                    return private(request, refusal)
                 try:
                     opened = access.read(token, now=clock.now())
                 except LinkVoid as void:
                     with translation.override(chosen_language(request, void.language)):
-                        return _private(request, void_page(request, void))
+                        return private(request, void_page(request, void))
                 with translation.override(chosen_language(request, opened.language)):
-                    return _private(request, view(request, opened, *args, **kwargs))
+                    if proves and request.method == "POST":
+                        answering.acted(access=opened, now=clock.now())
+                    return private(request, view(request, opened, *args, **kwargs))
 
         return csrf_exempt(permissions.declare(**dict.fromkeys(methods, ANYBODY))(guarded))
 
@@ -104,13 +107,13 @@ def _nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def _too_often(request: HttpRequest, wait: int) -> HttpResponse:
+def too_often(request: HttpRequest, wait: int) -> HttpResponse:
     answer = render(request, "portal/often.html", {"wait": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
     answer.headers["Retry-After"] = str(wait)
     return answer
 
 
-def _private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """The answer, kept by nobody and found by no search. A browser names the page to no other site; to ours it does,
     for without that no form could be told from another site's (`no-referrer` makes the `Origin` of a form `null`)."""
     response.headers["Cache-Control"] = "no-store, private"

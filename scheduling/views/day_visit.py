@@ -203,9 +203,11 @@ class _Drawn:
             return
         at = self.scale.clock(due.at)
         if due.overdue:
-            ago = since("min", due.at, self.now)
-            text = SafeString(_("Vitals due %(time)s, %(length)s overdue") % {"time": at, "length": ago})
-            yield draw_alert("red", draw_icon("clock-exclamation"), text)
+            text = _("Vitals due %(time)s, %(length)s overdue")
+            if self.session.state == SessionState.GIVING:
+                text = _("Vitals %(time)s")  # its phase has room for one line beside its state
+            said = SafeString(text % {"time": at, "length": since("min", due.at, self.now)})
+            yield draw_alert("red", draw_icon("clock-exclamation"), said)
         else:
             yield draw_fact("due", _("Vitals next"), at)
 

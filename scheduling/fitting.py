@@ -70,6 +70,13 @@ def possible_starts(
     visit has begun or was freed.
     """
     permissions.require(actor, Verb.BOOK, at=session.course.site)
+    return windows(session, first=first, last=last, prescriber=prescriber, now=now)
+
+
+def windows(
+    session: Session, *, first: date, last: date, prescriber: int | None = None, now: datetime
+) -> tuple[Window, ...]:
+    """The same for whoever may ask already: the patient behind the link of a mail. Raises Invalid and Stale."""
     if not first <= last <= first + timedelta(days=MOST_DAYS - 1):
         raise Invalid.at("last", _("At most %(most)s days at once.") % {"most": MOST_DAYS})
     if session.state not in OPEN:
@@ -81,7 +88,7 @@ def possible_starts(
         return ()
     needs = Needs.of(rules.visit)
     verdicts = _Verdicts.of(session, rules)
-    windows: list[Window] = []
+    found: list[Window] = []
     for mask in openings.day_masks(site, first, last, leaving=[session]):
         starts = mask.starts(needs)
         able = starts.any if prescriber is None else starts.prescribers.get(prescriber, 0)
@@ -98,8 +105,8 @@ def possible_starts(
             for kind, run in runs:
                 if kind is not None:
                     held = list(run)
-                    windows.append(Window(mask.date, chair, kind[0], held[0][1], held[-1][1], kind[1]))
-    return tuple(windows)
+                    found.append(Window(mask.date, chair, kind[0], held[0][1], held[-1][1], kind[1]))
+    return tuple(found)
 
 
 def _prescriber(mask: DayMask, able: Mapping[int, int], cell: int, own: int) -> int:

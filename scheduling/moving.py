@@ -5,7 +5,7 @@ The frame and what it refuses are those of `booking.py`; where a session could g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -21,11 +21,14 @@ from scheduling.booking import Change, RowsTaken, answer, repeated
 from scheduling.fitting import Cascade, Window, cascade, possible_starts
 from scheduling.holding import ask_for_overrides
 from scheduling.judging import Signature, Verdict
-from scheduling.models import OPEN, CourseState, MailKind, Session
+from scheduling.models import OPEN, Course, CourseState, MailKind, Session
 from scheduling.proposing import Proposal, propose
 from scheduling.protocols.types import Place, Wanted
 
-__all__ = ["Cascade", "Window", "cascade", "move_session", "possible_starts"]
+__all__ = ["Cascade", "Window", "carry_out", "cascade", "move_session", "possible_starts"]
+
+#: A session and where it goes.
+Move = tuple[Session, Place]
 
 
 def move_session(
@@ -64,7 +67,7 @@ def move_session(
             judging.check_start(where.starts_at, now)
             new_dates |= judging.dates_of(site, rules, [Place(where.starts_at, 0, 0)])
 
-    def targets(standing: Iterable[Session]) -> list[tuple[Session, Place]]:
+    def targets(standing: Iterable[Session]) -> list[Move]:
         mine = {one.pk: one for one in standing}
         places = judging.in_utc([where.over(judging.place_of(mine[pk])) for pk, where in wanted.items()])
         return [(mine[pk], where) for pk, where in zip(wanted, places, strict=True)]
@@ -73,48 +76,12 @@ def move_session(
         fresh = Session.objects.select_related("course__site", "course__protocol").filter(pk__in=wanted)
         return judging.weigh_moves(course, targets(fresh))
 
-    def work() -> Change:
-        if earlier := once.claim(now):
-            return repeated(earlier)
-        fresh_course, sessions = placing.lock_course(course, now, also=new_dates)
+    def choose(fresh: Course, sessions: Sequence[Session]) -> list[Move]:
         if not wanted.keys() <= {mine.pk for mine in sessions if mine.state in OPEN}:
             raise Stale(_("This visit has begun, ended or been cancelled; it cannot be moved."))
         goals = targets(sessions)
         judging.check_places(actor=actor, places=[where for _, where in goals], site=site, now=now)
-        old = {mine.pk: judging.place_of(mine) for mine, _ in goals}
-        changing = [(mine, where) for mine, where in goals if where != old[mine.pk] or mine.needs_replan]
-        first = goals[0][0]
-        if not changing:
-            once.remember(course=fresh_course.pk, sessions=[first.pk])
-            return Change(fresh_course, (first,))
-        verdict = judging.weigh_moves(fresh_course, goals)
-        signed = judging.require_passable(verdict, override, hold=fresh_course.state == CourseState.HELD)
-        if verdict.taken:
-            raise RowsTaken(verdict.taken)
-        placing.move(changing, rules, now)
-        changed = [mine for mine, _ in changing]
-        placing.need_no_time(changed, by=actor, now=now)
-        placing.renumber(fresh_course, [first, *changed])
-        moved = [
-            {"session": mine.pk, "from": placing.as_json(old[mine.pk]), "to": placing.as_json(where)}
-            for mine, where in changing
-        ]
-        placing.record(
-            fresh_course,
-            "moved",
-            by=actor,
-            now=now,
-            sessions=changed,
-            findings=verdict.findings,
-            signed=signed,
-            signature=override,
-            moved=moved,
-        )
-        placing.tell(fresh_course, changed, MailKind.CHANGED, now, {"moved": moved})
-        ask_for_overrides(fresh_course, by=actor, now=now)
-        answered = tuple(dict.fromkeys([first, *changed]))
-        once.remember(verdict.findings, course=fresh_course.pk, sessions=[mine.pk for mine in answered])
-        return Change(fresh_course, answered, verdict.findings)
+        return goals
 
     def plan_again(rows: Sequence[int]) -> Proposal:
         goals = targets(Session.objects.filter(pk__in=wanted))
@@ -132,7 +99,73 @@ def move_session(
             now=now,
         )
 
+    def work() -> Change:
+        return carry_out(course, once, choose, by=actor, also=new_dates, override=override, now=now)
+
     return answer(work, weigh, plan_again, lost=_not_moved, dry_run=dry_run)
+
+
+def carry_out(
+    course: Course,
+    once: writes.Once,
+    choose: Callable[[Course, Sequence[Session]], list[Move]],
+    *,
+    by: Staff | None,
+    also: Collection[date],
+    override: Signature | None = None,
+    now: datetime,
+) -> Change:
+    """What happens inside the transaction of every move, whoever asks for it: `by` is nobody for the patient alone,
+    who has said yes to the new time by choosing it.
+
+    Locks the days of the course and `also`, then the patient. `choose` says under lock which sessions go where, of the
+    course and its live sessions as they are then; what it raises ends the move. All is judged there once more: raises
+    RulesBroken, and RowsTaken by the place in what was chosen.
+    """
+    if earlier := once.claim(now):
+        return repeated(earlier)
+    fresh, sessions = placing.lock_course(course, now, also=also)
+    goals = choose(fresh, sessions)
+    old = {mine.pk: judging.place_of(mine) for mine, _ in goals}
+    changing = [(mine, where) for mine, where in goals if where != old[mine.pk] or mine.needs_replan]
+    first = goals[0][0]
+    if not changing:
+        once.remember(course=fresh.pk, sessions=[first.pk])
+        return Change(fresh, (first,))
+    verdict = judging.weigh_moves(fresh, goals)
+    signed = judging.require_passable(verdict, override, hold=fresh.state == CourseState.HELD)
+    if verdict.taken:
+        raise RowsTaken(verdict.taken)
+    placing.move(changing, fresh.protocol.protocol, now)
+    changed = [mine for mine, _ in changing]
+    if by is None:
+        placing.confirm(changed, now)
+    placing.need_no_time(changed, by=by, now=now)
+    elsewhen = [mine for mine, where in changing if where.starts_at != old[mine.pk].starts_at]
+    placing.want_no_other_time(elsewhen, by=by, now=now)
+    placing.renumber(fresh, [first, *changed])
+    moved = [
+        {"session": mine.pk, "from": placing.as_json(old[mine.pk]), "to": placing.as_json(where)}
+        for mine, where in changing
+    ]
+    placing.record(
+        fresh,
+        "moved",
+        by=by,
+        now=now,
+        sessions=changed,
+        findings=verdict.findings,
+        signed=signed,
+        signature=override,
+        moved=moved,
+        **({} if by else {"alone": True}),
+    )
+    placing.tell(fresh, changed, MailKind.CHANGED, now, {"moved": moved})
+    if by is not None:
+        ask_for_overrides(fresh, by=by, now=now)
+    answered = tuple(dict.fromkeys([first, *changed]))
+    once.remember(verdict.findings, course=fresh.pk, sessions=[mine.pk for mine in answered])
+    return Change(fresh, answered, verdict.findings)
 
 
 def _not_moved(count: int) -> str:

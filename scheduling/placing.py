@@ -26,6 +26,8 @@ from scheduling.models import (
     CourseEvent,
     CourseState,
     MailKind,
+    Offer,
+    OfferState,
     Override,
     Session,
     SessionState,
@@ -164,12 +166,31 @@ def free(
             setattr(session, name, value)
     Session.objects.filter(pk__in=[session.pk for session in sessions]).update(**written)
     need_no_time(sessions, by=by, now=now)
+    want_no_other_time(sessions, by=by, now=now)
+
+
+def confirm(sessions: Sequence[Session], now: datetime) -> None:
+    """Write down that the patient comes to these booked sessions."""
+    for session in sessions:
+        session.state, session.confirmed_at = SessionState.CONFIRMED, now
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).update(
+        state=SessionState.CONFIRMED, confirmed_at=now
+    )
 
 
 def need_no_time(sessions: Sequence[Session], *, by: Staff | None, now: datetime) -> None:
     """Take the lines off the worklist that ask for a new time for these sessions."""
     keys = [str(session.pk) for session in sessions]
     Task.objects.filter(kind=TaskKind.NEEDS_TIME, key__in=keys, done_at=None).update(done_at=now, done_by=by)
+
+
+def want_no_other_time(sessions: Sequence[Session], *, by: Staff | None, now: datetime) -> None:
+    """What patients have asked for about these sessions is settled: their lines go, other times offered lapse."""
+    keys = [str(session.pk) for session in sessions]
+    if not keys:
+        return
+    Task.objects.filter(kind=TaskKind.MOVE_ASKED, key__in=keys, done_at=None).update(done_at=now, done_by=by)
+    Offer.objects.filter(session__in=sessions, state=OfferState.OPEN).update(state=OfferState.LAPSED, closed_at=now)
 
 
 def renumber(course: Course, known: Iterable[Session] = ()) -> None:

@@ -83,11 +83,6 @@ def hand_in(*, questionnaire: Questionnaire, now: datetime) -> Score:
     return score
 
 
-def item_9(questionnaire: Questionnaire) -> int:
-    """The answer to item 9 so far, 0 where it was not given or is not asked."""
-    return questionnaire.answers[ITEM_9 - 1] or 0 if questionnaire.instrument == PHQ9.code else 0
-
-
 def _alarm(mine: Questionnaire, patient: Patient, course: Any, value: int, now: datetime) -> None:
     """Open the line, or let the open one say the answer as it is now. What a clinician has acknowledged opens no line
     again, unless the answer is worse."""

@@ -5,7 +5,7 @@ A step is a question by its number over all questionnaires, so that no address s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from scheduling.visits import stepping
 @dataclass(frozen=True, slots=True)
 class Part:
     """One questionnaire of a visit: its `place` among all, from 1, its answers so far, its steps from `first` on.
-    `due` while it may be answered, `sent_at` once that is done; `item_9` is the answer to item 9, 0 without one."""
+    `due` while it may be answered, `sent_at` once that is done."""
 
     instrument: Instrument
     place: int
@@ -30,7 +30,16 @@ class Part:
     due: bool
     answers: tuple[int | None, ...]
     sent_at: datetime | None = None
-    item_9: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """There is an answer."""
+        return any(value is not None for value in self.answers)
+
+    @property
+    def item_9(self) -> int:
+        """The answer to item 9, 0 without one."""
+        return self.answers[answering.ITEM_9 - 1] or 0 if self.instrument is PHQ9 else 0
 
     @property
     def steps(self) -> range:
@@ -50,6 +59,11 @@ class Part:
         """What was answered at a step."""
         return self.answers[step - self.first]
 
+    def with_answer(self, step: int, value: int) -> Part:
+        """The same with another answer at a step."""
+        place = step - self.first
+        return replace(self, answers=(*self.answers[:place], value, *self.answers[place + 1 :]))
+
 
 def parts(session: Session, *, now: datetime) -> tuple[Part, ...]:
     """The questionnaires of a visit that are due or were sent for it, in order. Two queries; writes nothing."""
@@ -68,7 +82,7 @@ def parts(session: Session, *, now: datetime) -> tuple[Part, ...]:
 def _part(used: Instrument, place: int, first: int, due: bool, mine: Questionnaire | None) -> Part:
     if mine is None or (due and mine.sent_at is not None):  # one that is due again begins anew
         return Part(used, place, first, due, (None,) * len(used.items))
-    return Part(used, place, first, due, tuple(mine.answers), mine.sent_at, answering.item_9(mine))
+    return Part(used, place, first, due, tuple(mine.answers), mine.sent_at)
 
 
 def place_of(step: int) -> tuple[Instrument, int] | None:

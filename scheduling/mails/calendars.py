@@ -1,8 +1,10 @@
-"""Visits as calendar entries (RFC 5545) that a mail carries: neutral like the mail itself, and nobody's name in them.
+"""Visits as calendar entries (RFC 5545): neutral like the mail itself, and nobody's name in them.
 
-Dates that stand are published, not requested: whoever reads a calendar cannot answer the clinic from it, and an
-answer that nobody reads would be worse than none. A date given up is cancelled. Both name the same UID, and
-SEQUENCE grows with every change of its times, so a calendar replaces what it has.
+A mail carries each date in a file of its own: requested, or cancelled when it is given up (RFC 5546 allows one UID in
+either). Both name the same UID, and SEQUENCE grows with every change of its times, so a calendar replaces what it has
+and takes out what is over. All dates together are published, for whoever fetches them from the patient's page.
+
+Time zone and clinic are written once by `icalendar`; an entry's few lines are put between them.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress
+from icalendar.parser import foldline
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +53,83 @@ class Host:
 
 
 def published(visits: Sequence[Visit], *, host: Host, now: datetime) -> str:
-    """One calendar with all dates that stand."""
-    return _calendar("PUBLISH", visits, host, now)
+    """One calendar with all dates that stand, for whoever fetches it."""
+    return _calendar("PUBLISH", visits, "", host, now)
 
 
-def cancelled(visit: Visit, *, host: Host, now: datetime) -> str:
-    """A calendar that takes one date out; RFC 5546 allows no more than one UID in it."""
-    return _calendar("CANCEL", [visit], host, now)
+def invitation(method: Literal["REQUEST", "CANCEL"], visit: Visit, *, host: Host, attendee: str, now: datetime) -> str:
+    """A calendar that puts one date in, moves it, or takes it out; RFC 5546 allows no more than one UID in it.
+    `attendee` is the address that the mail goes to."""
+    return _calendar(method, [visit], attendee, host, now)
 
 
-def _calendar(method: str, visits: Sequence[Visit], host: Host, now: datetime) -> str:
-    calendar = Calendar()
-    calendar.add("prodid", "-//appointments//1//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", method)
+def _calendar(method: str, visits: Sequence[Visit], attendee: str, host: Host, now: datetime) -> str:
     years = [at.astimezone(host.zone).year for visit in visits for at in (visit.starts_at, visit.home_at)]
-    calendar.add_component(_time_zone(host.zone, min(years), max(years)))
-    for visit in visits:
-        calendar.add_component(_event(method, visit, host, now))
-    text: bytes = calendar.to_ical()
-    return text.decode()
+    events = [_event(method, visit, attendee, host, now) for visit in visits]
+    return "".join([_head(method, host.zone, min(years), max(years)), *events, "END:VCALENDAR\r\n"])
 
 
-def _event(method: str, visit: Visit, host: Host, now: datetime) -> Event:
-    begin, end = visit.starts_at.astimezone(host.zone), visit.home_at.astimezone(host.zone)
-    if _second_time(begin) or _second_time(end):
+def _event(method: str, visit: Visit, attendee: str, host: Host, now: datetime) -> str:
+    return (
+        "BEGIN:VEVENT\r\n"
+        f"UID:{visit.uid}\r\n"
+        f"SEQUENCE:{visit.sequence}\r\n"
+        f"DTSTAMP:{now.astimezone(UTC):%Y%m%dT%H%M%SZ}\r\n"
+        f"DTSTART{_local(visit.starts_at, host.zone)}\r\n"
+        f"DTEND{_local(visit.home_at, host.zone)}\r\n"
+        f"{_attendee(attendee) if attendee else ''}"
+        f"{_house(host)}"
+        f"STATUS:{'CANCELLED' if method == 'CANCEL' else 'CONFIRMED'}\r\n"
+        "CLASS:PRIVATE\r\n"
+        "END:VEVENT\r\n"
+    )
+
+
+def _local(at: datetime, zone: ZoneInfo) -> str:
+    """An instant as the parameters and the value of a property."""
+    local = at.astimezone(zone)
+    if _second_time(local):
         # A local time that the clocks show twice means the first one (RFC 5545, 3.3.5); the second is said in UTC.
-        begin, end = begin.astimezone(UTC), end.astimezone(UTC)
+        return f":{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f";TZID={zone.key}:{local:%Y%m%dT%H%M%S}"
+
+
+def _attendee(mail: str) -> str:
+    """Who is invited: the address alone, since a name would be read in every calendar that shares this one. The date
+    was agreed on before, so nothing is asked; answers would go to an address that nobody reads."""
+    line = f"ATTENDEE;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{mail}"
+    return (line if len(line) < 75 else foldline(line)) + "\r\n"
+
+
+@lru_cache(maxsize=64)
+def _house(host: Host) -> str:
+    """What every entry of a clinic says: its name, where it is, and from where mails come."""
     organizer = vCalAddress(f"mailto:{host.mail}")
     organizer.params["CN"] = host.name
     event = Event()
-    event.add("uid", visit.uid)
-    event.add("sequence", visit.sequence)
-    event.add("dtstamp", now)
-    event.add("dtstart", begin)
-    event.add("dtend", end)
     event.add("summary", host.name)
     event.add("location", host.place)
     event.add("organizer", organizer)
-    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
-    event.add("class", "PRIVATE")
-    return event
+    lines: bytes = event.to_ical()
+    return "".join(lines.decode().splitlines(keepends=True)[1:-1])
+
+
+@lru_cache(maxsize=64)
+def _head(method: str, zone: ZoneInfo, first_year: int, last_year: int) -> str:
+    """A calendar up to its entries."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//appointments//calendar//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    calendar.add_component(_time_zone(zone, first_year, last_year))
+    text: bytes = calendar.to_ical()
+    return text.decode().removesuffix("END:VCALENDAR\r\n")
 
 
 def _second_time(local: datetime) -> bool:
     return local.fold == 1 and local.utcoffset() != local.replace(fold=0).utcoffset()
 
 
-@lru_cache(maxsize=64)
 def _time_zone(zone: ZoneInfo, first_year: int, last_year: int) -> Timezone:
     """The zone's rules from the first year to the last, each change as an observance of its own."""
     component = Timezone()

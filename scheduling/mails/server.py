@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
-from email.message import EmailMessage
 from types import TracebackType
 from typing import Self
 
 from django.core.mail.backends.smtp import EmailBackend
 
 from scheduling.mails.letters import Outcome
+from scheduling.mails.mime import Message
 from scheduling.models import MailState
 
 
@@ -43,7 +43,7 @@ class Server:
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.backend.close()
 
-    def send(self, message: EmailMessage) -> Outcome:
+    def send(self, message: Message) -> Outcome:
         """Hand one mail to the server; what it refuses for good has failed, all else stays due."""
         if self.down:
             return Outcome(MailState.DUE, self.down, tried=True)
@@ -53,11 +53,11 @@ class Server:
             self.close()
             self.down = f"The mail server cannot be reached ({type(error).__name__})."
             return Outcome(MailState.DUE, self.down, tried=True)
-        sender, recipient = message["From"].addresses[0].addr_spec, message["To"].addresses[0].addr_spec
+        recipient = message.recipient
         code: int
         answer: bytes | str
         try:
-            connection.sendmail(sender, [recipient], message.as_bytes())
+            connection.sendmail(message.sender, [recipient], message.as_bytes())
         except smtplib.SMTPRecipientsRefused as error:
             code, answer = error.recipients[recipient]
         except smtplib.SMTPResponseException as error:

@@ -45,7 +45,8 @@ def deliver(settings: Settings, tmp_path: Path) -> Iterator[Deliver]:
         visit = Visit("one", 1, START, START + timedelta(minutes=190))
         letter = Letter(kind, "key", "ann@example.org", "Ann", "en", HOST, visits=(visit,))
         with smtplib.SMTP("127.0.0.1", port) as connection:
-            connection.send_message(emails.compose(letter, now=START - timedelta(days=2)))
+            mail = emails.compose(letter, now=START - timedelta(days=2))
+            connection.sendmail(mail.sender, [mail.recipient], mail.as_bytes())
 
     yield send
     sink.stop()

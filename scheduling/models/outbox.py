@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from clinic.models import Site
 from patients.models import Patient
 from scheduling.models.courses import Course, Session
 from scheduling.models.evaluations import Evaluation
@@ -85,11 +86,22 @@ class Mail(models.Model):
         ]
         indexes = [
             models.Index(fields=["try_at"], condition=Q(state="due"), name="mail_due"),
-            models.Index(fields=["due_at", "id"], name="mail_in_order"),  # the list of all mails, page by page
+            # The list of all mails, page by page; what is rare in it is found without reading the rest.
+            models.Index(fields=["due_at", "id"], name="mail_in_order"),
+            models.Index(fields=["kind", "due_at", "id"], name="mail_of_kind"),
+            models.Index(fields=["due_at", "id"], condition=Q(state="due"), name="mail_waiting"),
+            models.Index(fields=["due_at", "id"], condition=Q(state="failed"), name="mail_failed"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def site(self) -> Site:
+        """Where what it speaks about takes place; read with course or evaluation."""
+        about = self.course or self.evaluation
+        assert about is not None  # noqa: S101 the constraint mail_about
+        return about.site
 
 
 class Attempt(models.Model):
@@ -103,6 +115,7 @@ class Attempt(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(name="attempt_state", condition=Q(state__in=MailState.values))]
+        indexes = [models.Index(fields=["state", "at"], name="attempt_latest")]  # since when no server has answered
 
     def __str__(self) -> str:
         return f"{self.state} {self.mail_id}"

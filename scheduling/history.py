@@ -29,6 +29,10 @@ TOLD = {
     ),
     "hold-expired": gettext_lazy("The hold has run out; the times are free."),
     "confirmed": gettext_lazy("%(dates)s: the patient said yes."),
+    "not-confirmed": gettext_lazy("%(dates)s: the patient has taken back the yes."),
+    "call-asked": gettext_lazy("The patient asked for a call."),
+    "escort-named": gettext_lazy("%(dates)s: the patient said who takes them home."),
+    "escort-taken-back": gettext_lazy("%(dates)s: the patient no longer knows who takes them home."),
     "expected": gettext_lazy("%(dates)s: the patient comes at %(at)s."),
     "needs-time": ngettext_lazy(
         "%(count)s visit no longer fits: %(dates)s.", "%(count)s visits no longer fit: %(dates)s.", "count"

@@ -10,9 +10,11 @@ from scheduling.views import (
     courses,
     evaluations,
     letter,
+    mail_events,
     new_course,
     portal,
     portal_form,
+    portal_move,
     portal_stop,
     response,
     scores,
@@ -64,6 +66,12 @@ urlpatterns = [
     path("dates/<str:token>/come/", portal.come, name="portal-come"),
     path("dates/<str:token>/call/", portal.call, name="portal-call"),
     path("dates/<str:token>/escort/", portal.escort, name="portal-escort"),
+    path("dates/<str:token>/calendar/", portal.calendar, name="portal-calendar"),
+    path("dates/<str:token>/address/", portal.address, name="portal-address"),
+    path("dates/<str:token>/mails/", portal.mails, name="portal-mails"),
+    path("dates/<str:token>/language/", portal.language, name="portal-language"),
+    path("dates/<str:token>/not-mine/", portal.mine, name="portal-mine"),
+    path("dates/<str:token>/move/", portal_move.move, name="portal-move"),
     path("dates/<str:token>/stop/", portal_stop.stop, name="portal-stop"),
     path("dates/<str:token>/form/", portal_form.form, name="portal-form"),
     path("dates/<str:token>/form/<int:step>/", portal_form.step, name="portal-form-step"),
@@ -73,6 +81,8 @@ urlpatterns = [
     path("worklist/<int:task_id>/assign/", worklist.assign, name="assign"),
     path("worklist/<int:task_id>/snooze/", worklist.snooze, name="snooze"),
 ]
+
+urlpatterns += mail_events.patterns()
 
 if settings.MAIL_SINK is not None:
     urlpatterns += [

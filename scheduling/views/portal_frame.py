@@ -26,18 +26,20 @@ from scheduling.portal.access import Access, LinkVoid, Void
 P = ParamSpec("P")
 PortalView = Callable[Concatenate[HttpRequest, Access, P], HttpResponse]
 View = Callable[..., HttpResponse]
+VoidView = Callable[[HttpRequest, LinkVoid], HttpResponse | None]
 
 #: The language that was chosen on the page, in a cookie of this browser.
 LANGUAGE = "dates-language"
 
 
-def portal_page(*methods: str, proves: bool = True) -> Callable[[PortalView[P]], View]:
+def portal_page(*methods: str, proves: bool = True, void: VoidView | None = None) -> Callable[[PortalView[P]], View]:
     """Let a page behind a link answer these methods: the view gets what the link opens (`Access`) for the token in its
     address. `@portal_page("GET", "POST") def move(request, access): ...`; HEAD goes with GET, CSRF is checked.
 
     Answers in the chosen language, otherwise the patient's; 404 or 410 with whom to call for a link that opens
     nothing, 429 for whoever asks too often, 405 for other methods. Nothing of it is stored by a browser or on the way.
     A POST shows that somebody reads the mailbox (`answering.acted`), unless it `proves` nothing; a GET never does.
+    `void` may answer in place of the page for a void link: for an act that has itself ended the link, tapped twice.
     """
 
     def decorate(view: PortalView[P]) -> View:
@@ -54,9 +56,10 @@ def portal_page(*methods: str, proves: bool = True) -> Callable[[PortalView[P]],
                     return private(request, refusal)
                 try:
                     opened = access.read(token, now=clock.now())
-                except LinkVoid as void:
-                    with translation.override(chosen_language(request, void.language)):
-                        return private(request, void_page(request, void))
+                except LinkVoid as refused:
+                    with translation.override(chosen_language(request, refused.language)):
+                        answer = void(request, refused) if void else None
+                        return private(request, answer or void_page(request, refused))
                 with translation.override(chosen_language(request, opened.language)):
                     if proves and request.method == "POST":
                         answering.acted(access=opened, now=clock.now())

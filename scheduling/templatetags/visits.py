@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from clinic.findings import Finding, Level
-from clinic.models import Closure
+from clinic.models import Closure, Site
 from scheduling import wording
 from scheduling.board import Board
 from scheduling.models import CourseState, Mail, MailState, Session, SessionState
@@ -204,3 +204,9 @@ def rule_name(code: str) -> str:
 def clock(at: datetime) -> str:
     """A local time as 09:00, and with its zone where the clocks show it twice."""
     return wording.clock(at, at.tzinfo or UTC)
+
+
+@register.filter
+def zone(site: Site) -> str:
+    """What people call a site's zone: "Eastern Time"."""
+    return wording.zone_name(timezone.now(), site.zone)

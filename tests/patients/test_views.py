@@ -402,7 +402,7 @@ def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clin
     )
     who = clinic.prescriber.short_name
     assert coming.all("div.next-visit")[0].text == (
-        f"Monday 1 February 2027, 09:00 home from 12:10 · Chair 1 · {who} · times of America/New_York "
+        f"Monday 1 February 2027, 09:00 home from 12:10 · Chair 1 · {who} · times of Eastern Time "
         "Booked Said yes Move m"
     )
     assert coming.all("li")[0].text == f"Thu 4 Feb 2027 09:00 Chair 1, {who} Booked"

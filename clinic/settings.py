@@ -5,6 +5,8 @@ CLINIC_ENV says what runs: `demo` (the default: embedded servers, fictional peop
 
     SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL, REDIS_URL, EMAIL_URL    all required in production
     DEFAULT_FROM_EMAIL, SITE_URL                                     who mails are from and where their links lead
+    ANYMAIL_WEBHOOK_SECRET  user:password with which the mails' provider tells, at /mail-events/PROVIDER/, what came
+                            back; without it nobody is listened to. Mailgun: also MAILGUN_WEBHOOK_SIGNING_KEY
     BEHIND_PROXY=1          a reverse proxy in front sets X-Forwarded-Proto and X-Forwarded-For
     CLINIC_VAR              the folder of the embedded servers' data (var/)
     CLINIC_CLOCK_FILE       see clinic/clock.py; never in production
@@ -257,6 +259,18 @@ MAIL_SINK = None if "EMAIL_URL" in env else VAR / "mail"  # where the demonstrat
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Clinic <appointments@clinic.example>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# What comes back: scheduling/views/mail_events.py. Read as they are, for env.str takes a "$" in front for a reference.
+ANYMAIL = {
+    name: env.ENVIRON[variable]
+    for name, variable in (
+        ("WEBHOOK_SECRET", "ANYMAIL_WEBHOOK_SECRET"),
+        ("MAILGUN_WEBHOOK_SIGNING_KEY", "MAILGUN_WEBHOOK_SIGNING_KEY"),
+    )
+    if variable in env
+}
+if not all(ANYMAIL.get("WEBHOOK_SECRET", "user:password").partition(":")):
+    raise ImproperlyConfigured("ANYMAIL_WEBHOOK_SECRET has to be a user and a password with a colon between them.")
 
 # Interfaces
 

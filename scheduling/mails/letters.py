@@ -156,7 +156,7 @@ def _blank(mail: Mail, course: Course) -> Letter:
     """The mail without any dates."""
     return Letter(
         kind=MailKind(mail.kind),
-        key=_key("mail", mail.pk, mail.created_at),
+        key=key_of(mail),
         recipient=mail.patient.email,
         first_name=mail.patient.first_name,
         language=mail.patient.language,
@@ -182,6 +182,11 @@ def _visit(session: Session, course: Course) -> Visit:
         starts_at=session.starts_at,
         home_at=session.discharge_at,
     )
+
+
+def key_of(mail: Mail) -> str:
+    """What names a mail for ever, in its Message-ID."""
+    return _key("mail", mail.pk, mail.created_at)
 
 
 def _key(what: str, pk: int, created_at: datetime) -> str:

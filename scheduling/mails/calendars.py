@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress
-from icalendar.parser import foldline
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,15 @@ def published(visits: Sequence[Visit], *, host: Host, now: datetime) -> str:
     return _calendar("PUBLISH", visits, "", host, now)
 
 
-def invitation(method: Literal["REQUEST", "CANCEL"], visit: Visit, *, host: Host, attendee: str, now: datetime) -> str:
-    """A calendar that puts one date in, moves it, or takes it out; RFC 5546 allows no more than one UID in it.
-    `attendee` is the address that the mail goes to."""
-    return _calendar(method, [visit], attendee, host, now)
+def requested(visit: Visit, *, host: Host, attendee: str, now: datetime) -> str:
+    """A calendar that puts one date in or moves it; RFC 5546 allows no more than one UID in it. `attendee` is the
+    address that the mail goes to."""
+    return _calendar("REQUEST", [visit], attendee, host, now)
+
+
+def cancelled(visit: Visit, *, host: Host, attendee: str, now: datetime) -> str:
+    """A calendar that takes one date out."""
+    return _calendar("CANCEL", [visit], attendee, host, now)
 
 
 def _calendar(method: str, visits: Sequence[Visit], attendee: str, host: Host, now: datetime) -> str:
@@ -98,7 +101,7 @@ def _attendee(mail: str) -> str:
     """Who is invited: the address alone, since a name would be read in every calendar that shares this one. The date
     was agreed on before, so nothing is asked; answers would go to an address that nobody reads."""
     line = f"ATTENDEE;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{mail}"
-    return (line if len(line) < 75 else foldline(line)) + "\r\n"
+    return "\r\n ".join(line[at : at + 74] for at in range(0, len(line), 74)) + "\r\n"
 
 
 @lru_cache(maxsize=64)

@@ -147,11 +147,13 @@ def _calendars(letter: Letter, recipient: str, now: datetime) -> Iterator[Attach
         standing: Sequence[Visit] = letter.visits
     else:
         standing = sorted([*(visit for _, visit in letter.moved), *letter.added], key=lambda visit: visit.starts_at)
-    for method, visits in (("REQUEST", standing), ("CANCEL", letter.cancelled)):
-        for visit in visits:
-            text = calendars.invitation(method, visit, host=letter.host, attendee=recipient, now=now)
-            day = visit.starts_at.astimezone(letter.host.zone).date()
-            yield Attachment(f"{day}.ics" if method == "REQUEST" else f"{day}-cancelled.ics", method, text)
+    host = letter.host
+    for visit in standing:
+        text = calendars.requested(visit, host=host, attendee=recipient, now=now)
+        yield Attachment(f"{visit.starts_at.astimezone(host.zone):%Y-%m-%d}.ics", "REQUEST", text)
+    for visit in letter.cancelled:
+        text = calendars.cancelled(visit, host=host, attendee=recipient, now=now)
+        yield Attachment(f"{visit.starts_at.astimezone(host.zone):%Y-%m-%d}-cancelled.ics", "CANCEL", text)
 
 
 @lru_cache(maxsize=64)

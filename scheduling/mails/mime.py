@@ -130,4 +130,5 @@ def _header(name: str, value: str) -> str:
 
 @lru_cache(maxsize=512)
 def _folded(name: str, value: str) -> str:
-    return SMTP.fold(name, SMTP.header_factory(name, value))
+    folded: str = SMTP.fold(name, SMTP.header_factory(name, value))
+    return folded

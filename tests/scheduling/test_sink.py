@@ -82,7 +82,7 @@ def test_a_mail_shows_its_text_headers_and_calendar(browser: Client, deliver: De
     (name,) = names(settings.MAIL_SINK)
     page = browser.get(reverse("mail", args=[name])).content.decode()
     shown = [
-        "these are the dates that we agreed on:",
+        "this is the date that we agreed on:",
         "From: &quot;House &lt;&amp;&gt;&quot; &lt;visits@house.example&gt;",
         "DTSTART;TZID=America/New_York:20261128T100000",
         f'<iframe class="letter" src="/demo/mail/{name}/page/" sandbox',

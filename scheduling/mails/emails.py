@@ -115,8 +115,8 @@ def compose(letter: Letter, *, now: datetime) -> Message:
     host = letter.host
     recipient = mime.recipient(letter.recipient)
     sender = mime.ascii_address(host.mail)
-    values = tuple(_values(letter))
-    frame = _frame(_shape(letter))
+    shape, values = taken_apart(letter)
+    frame = _frame(shape)
     headers = [
         ("Subject", frame.subject.filled(values)),
         ("From", _sender(host.name, sender)),
@@ -184,8 +184,9 @@ class Shape:
     missing: frozenset[str]
 
 
-def _shape(letter: Letter) -> Shape:
-    return Shape(
+def taken_apart(letter: Letter) -> tuple[Shape, tuple[str, ...]]:
+    """A letter as its shape and its values, in the order in which a template is given them."""
+    shape = Shape(
         kind=letter.kind,
         language=letter.language,
         host=letter.host,
@@ -201,6 +202,7 @@ def _shape(letter: Letter) -> Shape:
         agreed=letter.agreed_on is not None,
         missing=letter.missing,
     )
+    return shape, tuple(_values(letter))
 
 
 def _prepares(letter: Letter) -> bool:

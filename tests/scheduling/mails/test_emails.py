@@ -11,6 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from icalendar import Calendar
 from pytest_django import Settings
 
@@ -402,6 +404,67 @@ def test_a_name_is_text_whatever_it_holds() -> None:
     message = sent(letter(MailKind.BOOKED, first_name="<b>Ann</b>\r\n {{ x }} & Žofie", visits=(visit(0),)))
     assert text_of(message).splitlines()[0] == "Hello <b>Ann</b> {{ x }} & Žofie,"
     assert "<p>Hello &lt;b&gt;Ann&lt;/b&gt; {{ x }} &amp; Žofie,</p>" in page_of(message)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40) | st.sampled_from(
+    [
+        "{0} {name} %(x)s 100%",
+        "<b>Ann</b> & co;",
+        "Ann\r\nBcc: all@example.org",
+        "{{ x }}{% x %}",
+        "\U0001f600 Žofie",
+        "~",
+    ]
+)
+DAYS = st.integers(0, 60)
+
+
+@settings(deadline=None)
+@given(
+    kind=st.sampled_from(MailKind),
+    language=st.sampled_from(["en", "es"]),
+    first_name=NAMES,
+    house=st.builds(replace, st.just(HOST), address=NAMES, phone=NAMES),
+    days=st.lists(DAYS, min_size=1, max_size=4),
+    others=st.lists(DAYS, max_size=2),
+    missing=st.frozensets(st.sampled_from(["answer", "escort", "form"])),
+    level=st.sampled_from(["neutral", "detailed"]),
+    linked=st.booleans(),
+)
+def test_a_frame_with_its_values_is_what_the_template_says_of_them(
+    kind: MailKind,
+    language: str,
+    first_name: str,
+    house: Host,
+    days: list[int],
+    others: list[int],
+    missing: frozenset[str],
+    level: str,
+    linked: bool,
+) -> None:
+    full = letter(
+        kind,
+        language=language,
+        first_name=first_name,
+        visits=tuple(visit(day) for day in days),
+        moved=tuple((SATURDAY, visit(day, 2)) for day in others),
+        added=tuple(visit(day) for day in others),
+        cancelled=tuple(visit(day, 3) for day in days[1:]),
+        offers=tuple(visit(day).starts_at for day in others),
+        missing=missing,
+        level=level,
+        preparation=PREPARATION,
+        **(LINKED if linked else {}) | {"host": house},
+    )
+    message = emails.compose(full, now=NOW)
+    shape, values = emails.taken_apart(full)
+    assert (dict(message.headers)["Subject"], message.text, message.page) == emails.render(shape, iter(values))
+    read = sent(full)
+    assert (text_of(read), page_of(read).replace("\r\n", "\n")) == (message.text, message.page)
+    names = ("Subject", "From", "To", "List-Unsubscribe")
+    assert {name: str(read[name]) for name in names if read[name]} == {
+        name: value for name, value in message.headers if name in names
+    }
 
 
 def test_a_house_without_phone_and_address_is_named_alone() -> None:

@@ -34,6 +34,8 @@ TOLD = {
     "escort-named": gettext_lazy("%(dates)s: the patient said who takes them home."),
     "escort-taken-back": gettext_lazy("%(dates)s: the patient no longer knows who takes them home."),
     "expected": gettext_lazy("%(dates)s: the patient comes at %(at)s."),
+    "move-asked": gettext_lazy("%(dates)s: the patient asks for another time."),
+    "offered": gettext_lazy("%(dates)s: other times were offered."),
     "needs-time": ngettext_lazy(
         "%(count)s visit no longer fits: %(dates)s.", "%(count)s visits no longer fit: %(dates)s.", "count"
     ),
@@ -140,7 +142,7 @@ def about(told: tuple[Entry, ...], session: int) -> Entry | None:
 def _tell(event: CourseEvent, starts: Mapping[int, datetime], zone: tzinfo) -> str:
     details: Mapping[str, Any] = event.details
     if event.kind == "moved":
-        return " ".join(_moved(move, zone) for move in details.get("moved", ()))
+        return " ".join(_moved(move, zone, alone=details.get("alone", False)) for move in details.get("moved", ()))
     meant = sorted(starts[pk] for pk in details.get("sessions", ()) if pk in starts)
     at = details.get("expected_at")
     values = {
@@ -165,11 +167,12 @@ def _decided(details: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     return f"{text} ({MISSING % {'count': missing}})" if missing else text
 
 
-def _moved(move: Mapping[str, Any], zone: tzinfo) -> str:
+def _moved(move: Mapping[str, Any], zone: tzinfo, *, alone: bool) -> str:
     old, new = (datetime.fromisoformat(move[end]["starts_at"]) for end in ("from", "to"))
     if old == new:
         return _("%(when)s: another chair or prescriber.") % {"when": wording.short(new, zone)}
-    return _("Moved: %(old)s to %(new)s.") % {"old": wording.short(old, zone), "new": wording.short(new, zone)}
+    text = _("The patient has moved it: %(old)s to %(new)s.") if alone else _("Moved: %(old)s to %(new)s.")
+    return text % {"old": wording.short(old, zone), "new": wording.short(new, zone)}
 
 
 def _span(meant: Sequence[datetime], zone: tzinfo) -> str:

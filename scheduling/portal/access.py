@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from clinic.models import Site
 from patients import contact
 from patients.models import AddressFault, Patient
 from scheduling.mails import links
+from scheduling.mails.links import NEWS_OPENS
 from scheduling.models import FREED, Course, Evaluation, EvaluationState, Mail, MailKind, Session, SessionState
-
-#: How long the link of a mail opens that tells of no single visit (P).
-NEWS_OPENS = timedelta(days=60)
 
 #: The patient is awaited: these can still be answered.
 AWAITED = (SessionState.BOOKED, SessionState.CONFIRMED)
@@ -32,11 +30,11 @@ class Void(StrEnum):
 
 
 class LinkVoid(Exception):
-    """The link opens nothing. `site` is whom to call and `language` the patient's, where the mail is known."""
+    """The link opens nothing. `site` is whom to call and `language` the patient's, where the `mail` is known."""
 
     def __init__(self, reason: Void, mail: Mail | None = None) -> None:
         super().__init__(reason.value)
-        self.reason = reason
+        self.reason, self.mail = reason, mail
         self.site = _site(mail) if mail else None
         self.language = mail.patient.language if mail else ""
 

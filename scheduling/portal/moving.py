@@ -127,12 +127,13 @@ def move(*, session: Session, starts_at: datetime, request_id: UUID | None, now:
         raise _gone() from error
 
 
-def done(request_id: UUID, session: Session) -> Session | None:
-    """The visit as it stands, when this request has moved it: for who taps twice. Two queries."""
+def done(request_id: UUID, course: int) -> Session | None:
+    """The visit of this course as it stands, when this request has moved it: for who taps twice. Two queries."""
     stored = Request.objects.filter(pk=request_id, verb="move-alone").first()
-    if stored is None or session.pk not in stored.result.get("sessions", ()):
+    if stored is None or stored.result.get("course") != course:
         return None
-    return Session.objects.select_related("course__site", "course__patient", "site").get(pk=session.pk)
+    sessions = Session.objects.select_related("course__site", "course__patient", "site")
+    return sessions.get(pk=stored.result["sessions"][0])
 
 
 def ask(*, session: Session, weekdays: Iterable[int] = (), part: str = "", text: str = "", now: datetime) -> None:
@@ -245,7 +246,7 @@ def _place(session: Session, starts_at: datetime, now: datetime) -> Place:
     offered = any(offer.starts_at == starts_at for offer in _offers(session, now))
     open_ = self_service.read(site)
     by_themselves = open_.may_leave(session.starts_at, now) and open_.may_take(starts_at, now)
-    if session.course.state != CourseState.ACTIVE or not (offered or by_themselves):
+    if session.course.state != CourseState.ACTIVE or starts_at == session.starts_at or not (offered or by_themselves):
         raise _gone()
     day = starts_at.astimezone(site.zone).date()
     windows = fitting.windows(session, first=day, last=day, now=now)

@@ -1,0 +1,186 @@
+"""Another time, chosen by the patient: one tap chooses, a second one moves; or a wish goes to the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.dates import WEEKDAYS
+from django.utils.formats import date_format
+from django.utils.translation import pgettext
+
+from clinic import clock
+from clinic.errors import Invalid, Stale
+from scheduling import openings, wording
+from scheduling.mails import links
+from scheduling.models import Mail, Session
+from scheduling.portal import moving
+from scheduling.portal.access import AWAITED, Access, LinkVoid
+from scheduling.portal.moving import Choices, TimeGone
+from scheduling.views.portal_frame import portal_page, show
+from scheduling.views.signing import request_id_of
+
+#: How a start stands in an address and in a form: in UTC, so that also the hour that comes twice is one.
+_INSTANT = "%Y-%m-%dT%H:%M"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A time to tap on: `code` names it in an address."""
+
+    code: str
+    day: str
+    clock: str
+
+    @classmethod
+    def of(cls, at: datetime, session: Session) -> Start:
+        """The start on the clocks of the visit's site."""
+        zone = session.course.site.zone
+        local = at.astimezone(zone)
+        day = date_format(local.date(), pgettext("a date without its year, in Django's format", "l j F"))
+        return cls(at.astimezone(UTC).strftime(_INSTANT), day, wording.clock(at, zone))
+
+
+def _already(request: HttpRequest, void: LinkVoid) -> HttpResponse | None:
+    """The page of the move for who has tapped twice: the first tap has changed the date, and so ended the link."""
+    request_id = request_id_of(request) if request.method == "POST" else None
+    mail = void.mail
+    if request_id is None or mail is None or mail.course_id is None:
+        return None
+    moved = moving.done(request_id, mail.course_id)
+    if moved is None:
+        return None
+    opened = Access("", mail, mail.patient, moved.site, mail.patient.language, moved.course, None, moved)
+    return _moved(request, opened, moved)
+
+
+@portal_page("GET", "POST", void=_already)
+def move(request: HttpRequest, access: Access) -> HttpResponse:
+    """Times to choose from and the wish (GET); the one that was chosen (GET with `to`); what was said (POST)."""
+    session = _meant(request, access)
+    if session is None or session.state not in AWAITED or session.starts_at <= clock.now():
+        return redirect("portal", access.token)
+    if request.method != "POST":
+        return _choose(request, access, session)
+    try:
+        return _ask(request, access, session) if request.POST.get("act") == "ask" else _move(request, access, session)
+    except Stale:  # the desk was quicker: the link tells it
+        return redirect("portal", access.token)
+
+
+def _meant(request: HttpRequest, access: Access) -> Session | None:
+    """The visit that a form names as it was shown, or an address by its date; otherwise the link's own."""
+    if named := request.POST.get("visit", ""):
+        pk, _dot, version = named.partition(".")
+        session = access.its(pk)
+        return session if session is not None and str(session.times_version) == version else None
+    if asked := request.GET.get("date", ""):
+        known = [session for session in access.sessions if session.local_date.isoformat() == asked]
+        return known[0] if known else access.session
+    return access.session
+
+
+def _choose(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
+    choices = moving.choices(session, now=clock.now())
+    wanted = _instant(request.GET.get("to", ""))
+    if wanted is not None and choices.has(wanted):
+        context = {"to": Start.of(wanted, session), "request_id": uuid4()}
+        return show(request, "portal/move_confirm.html", access, _shown(session) | context)
+    return _list(request, access, session, choices, gone=wanted is not None)
+
+
+def _move(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
+    wanted = _instant(request.POST.get("to", ""))
+    if wanted is None:
+        return redirect("portal-move", access.token)
+    try:
+        change = moving.move(session=session, starts_at=wanted, request_id=request_id_of(request), now=clock.now())
+    except (TimeGone, Invalid):
+        choices = moving.choices(session, now=clock.now())
+        return _list(request, access, session, choices, gone=True, status=HTTPStatus.CONFLICT)
+    return _moved(request, access, change.sessions[0])
+
+
+def _ask(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
+    days = [int(day) for day in request.POST.getlist("weekday") if day.isdecimal() and len(day) == 1]
+    part, text = request.POST.get("part", ""), request.POST.get("text", "")
+    try:
+        moving.ask(session=session, weekdays=days, part=part, text=text, now=clock.now())
+    except Invalid as error:
+        choices = moving.choices(session, now=clock.now())
+        problem = " ".join(sentence for sentences in error.fields.values() for sentence in sentences)
+        return _list(request, access, session, choices, problem=problem, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return redirect(f"{reverse('portal-move', args=[access.token])}?date={session.local_date.isoformat()}#asked")
+
+
+def _list(
+    request: HttpRequest,
+    access: Access,
+    session: Session,
+    choices: Choices,
+    *,
+    gone: bool = False,
+    problem: str = "",
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    """The times, and the form for a wish unless one waits already."""
+    zone = access.site.zone
+    context = {
+        "gone": gone,
+        "problem": problem,
+        "offers": [Start.of(at, session) for at in choices.offers],
+        "until": wording.short(choices.until, zone) if choices.until else "",
+        "days": [(_day(day.date), [Start.of(at, session) for at in day.starts]) for day in choices.days],
+        "asked": choices.asked,
+        "too_late": choices.too_late,
+        "weekdays": _weekdays(access, request.POST.getlist("weekday")),
+        "part": request.POST.get("part", ""),
+        "text": request.POST.get("text", ""),
+        "longest": moving.LONGEST_WISH,
+    }
+    return show(request, "portal/move.html", access, _shown(session) | context, status=status)
+
+
+def _moved(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
+    """It is done; the link was that of the old time, so the page leads on by that of the new one."""
+    course = session.course
+    news = Mail.objects.filter(course=course, session=None, times_version=course.times_version).order_by("-pk").first()
+    context = {"all_dates": reverse("portal", args=[links.token(news.seed)]) if news else ""}
+    return show(request, "portal/moved.html", access, _shown(session) | context)
+
+
+def _shown(session: Session) -> dict[str, Any]:
+    """The visit as it stands, for every page here."""
+    zone = session.course.site.zone
+    return {
+        "visit": f"{session.pk}.{session.times_version}",
+        "date": session.local_date.isoformat(),
+        "was": Start.of(session.starts_at, session),
+        "home": wording.clock(session.discharge_at, zone),
+        "zone_name": wording.zone_name(session.starts_at, zone),
+    }
+
+
+def _weekdays(access: Access, chosen: Sequence[str]) -> list[tuple[int, Any, bool]]:
+    """The days of the week on which the clinic opens."""
+    return [(day, WEEKDAYS[day], str(day) in chosen) for day in sorted(openings.hours_of(access.site))]
+
+
+def _day(day: date) -> str:
+    return date_format(day, pgettext("a date without its year, in Django's format", "l j F"))
+
+
+def _instant(text: str) -> datetime | None:
+    """The start that an address or a form names; None for what no page has made."""
+    try:
+        at = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return at if 2000 <= at.year <= 2200 else None

@@ -113,7 +113,7 @@ def eligibility(screening: Screening | None, *, drug: str, today: date, certifie
 
 def eligibility_of(patient: int, *, drug: str, today: date, certified: bool = True) -> Eligibility:
     """What part 2 says to the latest screening of a patient. One query."""
-    return eligibility(latest(patient), drug=drug, today=today, certified=certified)
+    return eligibility(latest_of([patient]).get(patient), drug=drug, today=today, certified=certified)
 
 
 def last_today(now: datetime) -> date:

@@ -104,6 +104,7 @@ def build(clients: int, each: int, rounds: int) -> Stage:
             last_name=f"Morgan {number}",
             birth_date=date(1980, 1, 1),
             email=f"b{number}@example.org",
+            mail_level="neutral",
             created_at=NOW,
         )
         for number in range(count)

@@ -1,10 +1,18 @@
 """The list of protocol.md, part 5: what it finds, and what only looks like it."""
 
+import html
+import re
+import unicodedata
+from collections.abc import Mapping
 from email.message import EmailMessage
+from itertools import chain
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from scheduling.mails import privacy
+from scheduling.mails.mime import Attachment, Message
 from scheduling.mails.privacy import Hit
 
 
@@ -108,6 +116,83 @@ def test_names_dates_and_addresses_are_left_alone(text: str) -> None:
 )
 def test_a_patients_own_values_are_found_as_wholes(text: str, found: tuple[str, ...]) -> None:
     assert privacy.find_values(text, ("R0012345", "1980-05-17", "")) == found
+
+
+TABLES: Mapping[str, tuple[str, ...]] = {**privacy.STEMS, **privacy.WORDS, **privacy.NUMBERS}
+PATTERNS = [*chain(*TABLES.values()), *privacy.CAPITALS]
+
+FRAGMENTS = (
+    "ket amin ketamine dos dosette s phase fase mental health salud of out de las the 3 6 12 / visit cita date session "
+    "third tercera sesión sessions sesiones mg kg mcg F32.1 REMS rems record recordatorio number birth day numero "
+    "historia clinica <b> </b> &shy; &#107; %6b \u00ad \u200b ｋ é _ - . \n \r\n 10:00 2026 house"
+)
+
+#: Parts of forbidden words, forbidden words, and what may stand between and around them.
+PIECES = (
+    st.sampled_from(PATTERNS).flatmap(st.from_regex)
+    | st.sampled_from(PATTERNS).flatmap(lambda pattern: st.from_regex(pattern, fullmatch=True))
+    | st.sampled_from(FRAGMENTS.split(" "))
+    | st.text(max_size=4)
+)
+TEXTS = st.lists(PIECES, max_size=8).flatmap(
+    lambda pieces: st.sampled_from(["", " ", "_", "\n"]).map(lambda s: s.join(pieces))
+)
+
+
+def found_the_plain_way(text: str) -> list[str]:
+    """The list as it is written, over a text that is normalised as a whole."""
+    plain = html.unescape(text)
+    plain = re.sub(
+        "(?:%[0-9A-Fa-f]{2})+",
+        lambda escapes: bytes.fromhex(escapes.group().replace("%", "")).decode("utf-8", "replace"),
+        plain,
+    )
+    invisible = "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    plain = re.sub(invisible, "", unicodedata.normalize("NFKD", plain))
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+
+    def words(patterns: str) -> str:
+        return rf"(?<![^\W_])(?:{patterns})(?![^\W_])"
+
+    stems = re.findall("|".join(chain(*privacy.STEMS.values())), plain.lower())
+    wholes = re.findall(words("|".join(chain(*privacy.WORDS.values(), *privacy.NUMBERS.values()))), plain.lower())
+    return [*stems, *wholes, *re.findall(words("|".join(privacy.CAPITALS)), plain)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+@example("3 out of the 6")
+@example("ket\u0301amine")
+def test_the_quick_look_finds_something_wherever_the_whole_list_does(text: str) -> None:
+    found = found_the_plain_way(text)
+    assert (privacy.clean(text), sorted(privacy.find(text))) == (
+        not found,
+        sorted({" ".join(words.split()) for words in found}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("letters", "pattern"), [(letters, pattern) for letters, patterns in TABLES.items() for pattern in patterns]
+)
+@settings(max_examples=10, deadline=None)
+@given(st.data())
+def test_no_pattern_matches_without_the_letters_beside_it(letters: str, pattern: str, data: st.DataObject) -> None:
+    assert re.search(letters, data.draw(st.from_regex(pattern, fullmatch=True)))
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, max_size=4), st.lists(st.sampled_from(["R0012345", "1980-05-17", "17 May 1980"]), max_size=2))
+def test_a_mail_is_examined_as_each_of_its_texts_is(texts: list[str], values: list[str]) -> None:
+    said = [*texts, *values]
+    message = Message(
+        "key", "house@example.org", "ann@example.org", (), "", "", tuple(Attachment("", "", text) for text in said)
+    )
+    unfolded = [re.sub(r"\r?\n[ \t]", "", text) for text in said]
+    expected = {words for text in unfolded for words in found_the_plain_way(text)}
+    expected = {" ".join(words.split()) for words in expected}
+    if any(privacy.find_values(text, values) for text in unfolded):
+        expected.add("the record number or the birth date")
+    assert {hit.words for hit in privacy.examine(message, values=values)} == expected
 
 
 def mail(**headers: str) -> EmailMessage:

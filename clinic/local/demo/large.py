@@ -20,7 +20,8 @@ from django.db.backends.utils import CursorWrapper
 from clinic.models import Chair, OpeningHours, Role, Site, Staff
 from patients.answers import Answers, DrugClass, Outcome, Severity, SignOff, Therapy, TherapyKind, Trial
 from patients.eligibility import QUESTIONS
-from scheduling.models import ProtocolVersion
+from scheduling.mails import links
+from scheduling.models import Mail, MailState, ProtocolVersion
 from scheduling.protocols.library import STANDARD
 
 ZONE = ZoneInfo("America/New_York")
@@ -88,10 +89,19 @@ def load(
             sessions = _write_sessions(cursor, values, blocks)
             cursor.execute(_MAILS, values)
             mails = cursor.rowcount
+            _make_links()
             cursor.execute("DROP TABLE large_patient, large_course")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return Large(site, patients, blocks * each, sessions, mails, stopwatch.perf_counter() - begun)
+
+
+def _make_links() -> None:
+    """Give every mail that is still to go out the link that it will carry."""
+    due = list(Mail.objects.filter(state=MailState.DUE, link_hash=None).only("seed"))
+    for mail in due:
+        mail.link_hash = links.digest(links.token(mail.seed))
+    Mail.objects.bulk_update(due, ["link_hash"], batch_size=2000)
 
 
 def _accepted(day: date) -> Answers:
@@ -174,7 +184,7 @@ ORDER BY day, staff.id
 
 _PATIENTS = """
 INSERT INTO patients_patient
-    (record_number, first_name, last_name, birth_date, email, phone, phone_digits, language, created_at)
+    (record_number, first_name, last_name, birth_date, email, phone, phone_digits, language, created_at, mail_level)
 SELECT 'L' || %(site)s || '-' || lpad(number::text, 7, '0'),
        (ARRAY['Alex', 'Bea', 'Chen', 'Dana', 'Eli', 'Fatima', 'Gus', 'Hanna', 'Ines', 'Jo', 'Kiri', 'Luz', 'Mia'])
            [1 + number %% 13],
@@ -185,7 +195,8 @@ SELECT 'L' || %(site)s || '-' || lpad(number::text, 7, '0'),
        '(555) 01' || lpad((number %% 10000000)::text, 7, '0'),
        '55501' || lpad((number %% 10000000)::text, 7, '0'),
        CASE WHEN number %% 8 = 0 THEN 'es' ELSE 'en' END,
-       %(first)s::timestamptz
+       %(first)s::timestamptz,
+       CASE WHEN number %% 20 = 0 THEN '' ELSE 'neutral' END
 FROM generate_series(1, %(patients)s::int) AS number
 """
 
@@ -300,7 +311,9 @@ FROM (
            lower(session.during) - reminder.before < %(now)s
     FROM scheduling_session AS session
     JOIN scheduling_course AS course ON course.id = session.course_id
-    CROSS JOIN (VALUES ('two-days', interval '2 days', interval '2 hours'),
+    CROSS JOIN (VALUES ('preparation', interval '3 days', interval '2 days'),
+                       ('two-days', interval '2 days', interval '1 day'),
+                       ('score-due', interval '1 day', interval '2 hours'),
                        ('two-hours', interval '2 hours', interval '0')) AS reminder (kind, before, until)
     WHERE session.site_id = %(site)s AND session.state NOT IN ('cancelled', 'no-show')
 ) AS mail

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from email.utils import parseaddr
+from itertools import product
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from scheduling.mails import emails, privacy
+from patients.models import ContactLevel
+from scheduling.mails import emails, links, privacy
 from scheduling.mails.calendars import Host, Visit
-from scheduling.mails.emails import Letter
+from scheduling.mails.emails import Letter, Preparation
 from scheduling.models import MailKind
 
 TEMPLATES = Path("templates/emails")
+
+#: What decides between the sentences of a mail: the level that is agreed to, what is missing, whether it has links.
+VARIANTS: tuple[tuple[ContactLevel, frozenset[str], bool], ...] = (
+    (ContactLevel.DETAILED, frozenset({"answer", "escort"}), True),
+    (ContactLevel.NEUTRAL, frozenset({"form"}), True),
+    (ContactLevel.NEUTRAL, frozenset(), False),
+)
 
 
 @register("privacy")
@@ -41,20 +51,20 @@ def _in_sources(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _in_samples() -> Iterator[tuple[str, str]]:
-    for kind in MailKind:
-        for language, _ in settings.LANGUAGES:
-            letter = _sample(kind, language)
-            message = emails.compose(letter, now=letter.visits[0].starts_at)
-            for hit in privacy.examine(message, recipient=letter.recipient):
-                yield f"mail {kind.value}, language {language}, {hit.where}", hit.words
+    for kind, (language, _), (level, missing, linked) in product(MailKind, settings.LANGUAGES, VARIANTS):
+        letter = _sample(kind, language, level, missing, linked)
+        message = emails.compose(letter, now=letter.visits[0].starts_at)
+        for hit in privacy.examine(message, recipient=letter.recipient):
+            yield f"mail {kind.value}, language {language}, {hit.where}", hit.words
 
 
-def _sample(kind: MailKind, language: str) -> Letter:
+def _sample(kind: MailKind, language: str, level: ContactLevel, missing: frozenset[str], linked: bool) -> Letter:
     start = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)  # a time that the clocks show twice says more than others
     visits = [
         Visit(f"sample-{day}", 1, start + timedelta(days=day), start + timedelta(days=day, minutes=190))
         for day in range(4)
     ]
+    token = links.token(UUID(int=0))
     return Letter(
         kind=kind,
         key="sample",
@@ -67,9 +77,18 @@ def _sample(kind: MailKind, language: str) -> Letter:
             phone="(555) 010-0400",
             mail=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
             zone=ZoneInfo("America/New_York"),
+            open=((0, time(8), time(18)), (1, time(8), time(18))) if linked else (),
         ),
-        visits=tuple(visits[:2]),
+        visits=tuple(visits[:1] if kind in emails.ONE_DATE else visits[:2]),
         moved=((start - timedelta(days=1), visits[0]),),
         added=(visits[1],),
         cancelled=(visits[2], visits[3]),
+        level=level,
+        link=links.address("portal", token) if linked else "",
+        until=visits[0].home_at,
+        stop=links.address("portal-stop", token) if linked else "",
+        missing=missing,
+        preparation=Preparation(start - timedelta(hours=6), start - timedelta(hours=2)),
+        agreed_on=start.date(),
+        offers=(visits[3].starts_at,),
     )

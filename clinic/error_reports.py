@@ -5,6 +5,7 @@ the variables of frames and the body of the request.
 """
 
 import logging
+import re
 import traceback
 from collections.abc import ItemsView
 from types import FrameType, TracebackType
@@ -15,6 +16,9 @@ from django.http.request import QueryDict
 from django.views.debug import SafeExceptionReporterFilter
 
 HIDDEN = SafeExceptionReporterFilter.cleansed_substitute
+
+#: What stands in a patient's link: who has it, acts as the patient.
+LINK = re.compile(r"(?<=/dates/)[^/\s\"']+")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -39,7 +43,8 @@ def describe(error: BaseException) -> str:
 
 
 class Formatter(logging.Formatter):
-    """Writes exceptions as their kind and the lines that they passed; `messages` (DEBUG) adds their texts."""
+    """Writes exceptions as their kind and the lines that they passed, and no patient's link; `messages` (DEBUG) adds
+    their texts."""
 
     def __init__(self, *args: Any, messages: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +60,7 @@ class Formatter(logging.Formatter):
                 "args": HIDDEN,
                 "kwargs": HIDDEN,
             }
-        return super().format(record)
+        return LINK.sub("...", super().format(record))
 
     def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 the name is logging's
         """The whole chain of an exception, oldest first, as Python prints it, without texts."""

@@ -3,7 +3,7 @@ dealt with them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +94,12 @@ def open_task(
     now: datetime,
 ) -> None:
     """Put a line on the worklist, unless one of this kind, patient and key is open already. Locks nothing."""
-    task = Task(kind=kind, patient=patient, course=course, key=key, details=dict(details or {}), since=now)
-    Task.objects.bulk_create([task], ignore_conflicts=True)
+    open_tasks([Task(kind=kind, patient=patient, course=course, key=key, details=dict(details or {}), since=now)])
+
+
+def open_tasks(tasks: Collection[Task]) -> None:
+    """Put lines on the worklist, unless one of the same kind, patient and key is open already. Locks nothing."""
+    Task.objects.bulk_create(tasks, ignore_conflicts=True)
 
 
 def close_tasks(
@@ -207,9 +211,9 @@ def text_of(task: Task) -> str:
     details: Mapping[str, Any] = task.details
     if details.get("reasons"):
         return sentences(details["reasons"])
+    if told := _TOLD.get(TaskKind(task.kind)):
+        return told(details)
     match task.kind:
-        case TaskKind.OVERRIDE_ASKED:
-            return _override_asked(details)
         case TaskKind.BAD_ADDRESS if details.get("fault") == AddressFault.NOT_MINE:
             return _("Whoever reads this address says that it is not the patient's: ask for the right one by phone.")
         case TaskKind.MAIL_STOPPED if details.get("source") == ConsentSource.COMPLAINT:
@@ -257,6 +261,21 @@ def _unsent(details: Mapping[str, Any]) -> str:
     return _("Item 9 is %(value)s (%(answer)s), the PHQ-9 is not sent yet: call the patient now.") % values
 
 
+#: When a patient likes to be called.
+_BEST_TIMES: Mapping[str, StrPromise] = {
+    "morning": gettext_lazy("The patient asks to be called, best in the morning."),
+    "noon": gettext_lazy("The patient asks to be called, best around noon."),
+    "afternoon": gettext_lazy("The patient asks to be called, best in the afternoon."),
+}
+
+
+def _call_asked(details: Mapping[str, Any]) -> str:
+    text = str(_BEST_TIMES.get(details.get("best", ""), TEXTS[TaskKind.CALL_ASKED]))
+    if details.get("phone"):
+        return _("%(text)s Number: %(phone)s.") % {"text": text, "phone": details["phone"]}
+    return text
+
+
 def _override_asked(details: Mapping[str, Any]) -> str:
     values = {"rules": ", ".join(details.get("rules", [])), "name": details.get("asked_name", "")}
     if values["name"]:
@@ -265,3 +284,10 @@ def _override_asked(details: Mapping[str, Any]) -> str:
         text = _("The times are held; a prescriber is asked to sign: %(rules)s.") % values
     reason = details.get("reason", "")
     return _("%(text)s Reason: %(reason)s") % {"text": text, "reason": reason} if reason else text
+
+
+#: The kinds that always say more than TEXTS.
+_TOLD: Mapping[TaskKind, Callable[[Mapping[str, Any]], str]] = {
+    TaskKind.OVERRIDE_ASKED: _override_asked,
+    TaskKind.CALL_ASKED: _call_asked,
+}

@@ -223,8 +223,9 @@ def _rounds(site: Site, day: date) -> dict[int, list[Vitals]]:
 
 def _sessions(site: Site, day: date) -> QuerySet[Session]:
     """Every session of the date, by start, with what is named beside it: `route` of its protocol, `of`, how many
-    visits stand in the same phase of its course, `held_until` of the course, the `escort`, and whether an answer to
-    item 9 is `unseen`. Two queries: few prescribers have many visits."""
+    visits stand in the same phase of its course, `held_until` of the course, the `escort` as written down,
+    `escort_told` by the patient beforehand, and whether an answer to item 9 is `unseen`. Two queries: few prescribers
+    have many visits."""
     found = Session.objects.filter(site=site, local_date=day).in_order().with_count()
     alarming = Score.objects.filter(patient=OuterRef("patient"), item_9__gt=0, seen_at=None, voided_at=None)
     return (
@@ -234,6 +235,7 @@ def _sessions(site: Site, day: date) -> QuerySet[Session]:
             held_until=F("course__held_until"),
             route=KeyTextTransform("route", "course__protocol__data"),
             escort=F("record__escort_name"),
+            escort_told=F("reply__escort_name"),
             unseen=Exists(alarming) | Exists(worklist.unseen_before_sending().filter(patient=OuterRef("patient"))),
         )
     )

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from clinic.forms import ClockField
 from clinic.models import Role, Site, Staff
 from scheduling.forms import PrescriberField
+from scheduling.models import Reply
 from scheduling.protocols.types import Protocol
 from scheduling.visits import treating
 from scheduling.visits.charts import Chart
@@ -150,6 +151,10 @@ class CheckInForm(ArrivalForm):
 
     def prepare(self) -> None:
         super().prepare()
+        reply = Reply.objects.filter(session=self.visit).first()
+        if reply is not None:  # what the patient has told beforehand
+            self.initial.setdefault("escort_name", reply.escort_name)
+            self.initial.setdefault("escort_phone", reply.escort_phone)
         for code, label in HISTORY.items():
             self.fields[f"new_{code}"] = forms.ChoiceField(label=label, choices=YES_NO, widget=forms.RadioSelect)
 

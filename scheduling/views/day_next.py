@@ -232,6 +232,8 @@ class _Telling:
                 yield _("Can start until %(time)s.") % {"time": self.scale.clock(latest)}
         if session.needs_replan and is_late(session, self.now):
             yield _("Needs a new time.")
+        if due.what == "arrival" and (escort := getattr(session, "escort_told", None)):
+            yield _("Taken home by %(name)s.") % {"name": escort}
         if due.what == "vitals" and visit.last:
             last = {"time": self.scale.clock(visit.last.taken_at), "values": measured(visit.last)}
             yield _("Last %(time)s: %(values)s") % last

@@ -84,3 +84,10 @@ def test_the_log_reaches_the_console_through_the_formatter() -> None:
     formatters = {type(handler.formatter) for handler in root.handlers if handler.get_name() == "console"}
     assert formatters == {Formatter}
     call_command("check")
+
+
+@pytest.mark.parametrize("messages", [True, False])
+def test_the_link_of_a_mail_opens_from_no_log(messages: bool) -> None:
+    record = record_of_failure("Gone: %s", "/dates/0a1b2c3d/come/")
+    record.exc_info = None
+    assert written(record, messages=messages) == "clinic: Gone: /dates/.../come/"

@@ -54,8 +54,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which mails somebody wants to see. `since` and `until` bound when they are due, `until` not counted; `late` is what
-    should have gone out by now."""
+    """Which mails somebody wants to see: `since` and `until` bound when they are due, the latter not counted; `late` is
+    what should have gone out by now."""
 
     state: MailState | None = None
     kind: MailKind | None = None

@@ -1,0 +1,293 @@
+"""Why a patient got a mail, or did not: one list in order of time for a visit or a course, and what it comes to.
+
+Bookings and moves come from the course's events, mails and tries from the outbox, consent and address from what is
+known of the patient. What was never made has left no row: `reminded.py` works it out. Nothing here writes or locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from clinic.models import Staff
+from patients.models import (
+    AddressFault,
+    Channel,
+    Consent,
+    ConsentSource,
+    ContactLevel,
+    Patient,
+    Questionnaire,
+    Task,
+    TaskKind,
+)
+from scheduling import history, queries, reminded, wording
+from scheduling.history import Entry as Event
+from scheduling.models import Attempt, Course, Mail, MailState, Session
+from scheduling.reminded import Reminder
+
+#: What a course's events tell that has nothing to do with mails: what is done during a visit.
+_CLINICAL = frozenset(
+    {
+        "reviewed",
+        "dose-started",
+        "dose-ended",
+        "vitals-voided",
+        "vitals-acted-on",
+        "amended",
+        "adverse-event",
+        "addendum",
+        "form-sent",
+        "chair-changed",
+        "handed-over",
+    }
+)
+#: Lines of the worklist about what could not be mailed.
+_LINES = (TaskKind.NO_ADDRESS, TaskKind.FAILED_MAIL, TaskKind.BAD_ADDRESS, TaskKind.MAIL_STOPPED)
+
+_AGREED = {
+    ContactLevel.NEUTRAL: gettext_lazy("The patient agreed to neutral mails."),
+    ContactLevel.DETAILED: gettext_lazy("The patient agreed to detailed mails."),
+    ContactLevel.STOPPED: gettext_lazy("The patient stopped all mails."),
+}
+_FAULTS = {
+    AddressFault.BOUNCED: gettext_lazy("A mail came back: the address does not work."),
+    AddressFault.NOT_MINE: gettext_lazy("Somebody who got a mail said that the address is not the patient's."),
+}
+#: What is told -> its icon and colour.
+LOOKS: Mapping[str, tuple[str, str]] = {
+    "mails-made": ("hourglass", ""),
+    "mail-sent": ("mail-check", "green"),
+    "mail-tried": ("refresh", "amber"),
+    "mail-failed": ("mail-x", "red"),
+    "mail-withdrawn": ("mail-off", ""),
+    "link-used": ("door-enter", "green"),
+    "consent": ("signature", ""),
+    "consent-stopped": ("mail-off", "amber"),
+    "address-entered": ("edit", ""),
+    "address-verified": ("circle-check", "green"),
+    "address-faulty": ("mail-x", "red"),
+    "form-begun": ("list-check", ""),
+    "line-done": ("check", ""),
+    "confirmed": ("check", "green"),
+    "not-confirmed": ("user-off", "amber"),
+    "answered": ("list-check", "green"),
+    "escort-named": ("users", "green"),
+    "escort-taken-back": ("users", "amber"),
+    "call-asked": ("phone", "amber"),
+    "move-asked": ("arrows-exchange", "amber"),
+    "moved": ("arrows-exchange", ""),
+    "session-cancelled": ("x", ""),
+    "cancelled": ("x", ""),
+    "stopped": ("ban", "red"),
+    "no-show": ("user-off", "amber"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that happened: `what` in a word, `text` in a sentence. `by` is None for the patient and for what runs
+    by itself; `mails` are those it is about."""
+
+    at: datetime
+    what: str
+    text: str
+    by: Staff | None = None
+    mails: tuple[int, ...] = ()
+
+    @property
+    def look(self) -> tuple[str, str]:
+        """Icon and colour."""
+        return LOOKS.get(self.what, ("calendar", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The whole story: in a sentence (`summary`, with its colour), by kind of reminder, and in order of time."""
+
+    course: Course
+    session: Session | None
+    summary: str
+    tone: str
+    reminders: tuple[Reminder, ...]
+    told: tuple[Told, ...]
+
+
+def of_session(session: int, *, now: datetime) -> Timeline:
+    """Why the patient of a visit was mailed about it, or not. Ten queries. Raises Session.DoesNotExist."""
+    course_id = Session.objects.values_list("course", flat=True).get(pk=session)
+    course = queries.courses().get(pk=course_id)
+    visit = next(one for one in course.sessions.all() if one.pk == session)
+    visit.site = course.site
+    happened = [event for event in _events(course) if session in event.sessions]
+    since = min((event.at for event in happened), default=course.created_at)
+    mails = [
+        mail
+        for mail in _mails(course)
+        if mail.session_id == session
+        or (mail.session_id is None and since <= mail.created_at <= max(visit.ends_at, since))
+    ]
+    consents = _consents(course.patient)
+    reminders = tuple(reminded.of_visit(visit, course.patient, mails, happened, consents))
+    told = sorted(_told(course, mails, happened, consents, [visit], now), key=lambda one: one.at)
+    summary, tone = reminded.summary(visit, reminders, mails, now)
+    return Timeline(course, visit, summary, tone, reminders, tuple(told))
+
+
+def of_course(course_id: int, *, now: datetime) -> Timeline:
+    """Everything that was mailed over a course, or not. Nine queries. Raises Course.DoesNotExist."""
+    course = queries.courses().get(pk=course_id)
+    mails, happened, consents = _mails(course), _events(course), _consents(course.patient)
+    told = sorted(_told(course, mails, happened, consents, course.sessions.all(), now), key=lambda one: one.at)
+    summary, tone = reminded.about_course(mails, course)
+    return Timeline(course, None, summary, tone, (), tuple(told))
+
+
+def _events(course: Course) -> list[Event]:
+    return [event for event in history.entries(course) if event.kind not in _CLINICAL]
+
+
+def _mails(course: Course) -> list[Mail]:
+    tries = Prefetch("tries", Attempt.objects.order_by("at", "pk"))
+    found = list(Mail.objects.filter(course=course).select_related("session").prefetch_related(tries).order_by("pk"))
+    for mail in found:
+        mail.course, mail.patient = course, course.patient
+    return found
+
+
+def _consents(patient: Patient) -> list[Consent]:
+    found = Consent.objects.filter(patient=patient, channel=Channel.EMAIL).select_related("by")
+    return list(found.order_by("at", "pk"))
+
+
+def _told(
+    course: Course,
+    mails: Sequence[Mail],
+    happened: Sequence[Event],
+    consents: Sequence[Consent],
+    visits: Iterable[Session],
+    now: datetime,
+) -> Iterator[Told]:
+    for event in happened:
+        yield Told(event.at, event.kind, event.text, event.by)
+    yield from _made(mails, course)
+    for mail in mails:
+        yield from _tries(mail, course)
+        yield from _end(mail, happened, now)
+        if mail.opened_at is not None:
+            text = _("The link in “%(mail)s” was used for the first time.") % {"mail": mail.get_kind_display()}
+            yield Told(mail.opened_at, "link-used", text, mails=(mail.pk,))
+    yield from _contact(course.patient, consents)
+    yield from _lines(course)
+    for form in Questionnaire.objects.filter(session__in=[visit.pk for visit in visits]).order_by("pk"):
+        text = _("The patient began %(form)s.") % {"form": form.get_instrument_display()}
+        yield Told(form.started_at, "form-begun", text)
+
+
+def _made(mails: Iterable[Mail], course: Course) -> Iterator[Told]:
+    """The mails that were made in one commit, when each was to go out."""
+    for at, group in groupby(mails, key=lambda mail: mail.created_at):
+        made = list(group)
+        named = [
+            _("“%(mail)s” for %(when)s")
+            % {"mail": mail.get_kind_display(), "when": wording.short(mail.due_at, course.site.zone)}
+            for mail in sorted(made, key=lambda mail: mail.due_at)
+        ]
+        # Those of all visits of a course would fill the page.
+        rest = len(named) - _NAMED
+        if rest > 1:
+            more = ngettext("%(count)s more", "%(count)s more", rest) % {"count": rest}
+            named = [*named[:_NAMED], more]
+        text = ngettext("A mail was queued: %(mails)s.", "Mails were queued: %(mails)s.", len(made))
+        yield Told(at, "mails-made", text % {"mails": ", ".join(named)}, mails=tuple(mail.pk for mail in made))
+
+
+#: So many mails of one commit are named.
+_NAMED = 5
+
+
+def _tries(mail: Mail, course: Course) -> Iterator[Told]:
+    """What the mail server answered; tries with the same answer, one after the other, are told once."""
+    for (state, answer), group in groupby(mail.tries.all(), key=lambda one: (one.state, one.answer)):
+        same = list(group)
+        first, last = same[0].at, same[-1].at
+        values = {
+            "mail": mail.get_kind_display(),
+            "answer": _(answer) if answer else "",
+            "count": len(same),
+            "until": wording.clock(last, course.site.zone),
+        }
+        about = (mail.pk,)
+        if state == MailState.SENT:
+            text = _("“%(mail)s” went out and was accepted by the mail server.") % values
+            yield Told(first, "mail-sent", _with(text, values["answer"]), mails=about)
+        elif state == MailState.FAILED:
+            yield Told(first, "mail-failed", _("“%(mail)s” was refused: %(answer)s") % values, mails=about)
+        elif len(same) == 1:
+            text = _("“%(mail)s” could not go out, tried on: %(answer)s") % values
+            yield Told(first, "mail-tried", text, mails=about)
+        else:
+            text = _("“%(mail)s” could not go out in %(count)s tries until %(until)s: %(answer)s") % values
+            yield Told(first, "mail-tried", text, mails=about)
+
+
+def _with(text: str, answer: object) -> str:
+    return f"{text} ({answer})" if answer else text
+
+
+def _end(mail: Mail, happened: Sequence[Event], now: datetime) -> Iterator[Told]:
+    """What no try tells: a mail that ended without one, or before tries were written down."""
+    ended = {one.state for one in mail.tries.all()}
+    if mail.state == MailState.DUE or mail.state in ended:
+        return
+    if mail.state == MailState.SENT:
+        text = _("“%(mail)s” went out and was accepted by the mail server.") % {"mail": mail.get_kind_display()}
+        yield Told(mail.sent_at or mail.due_at, "mail-sent", text, mails=(mail.pk,))
+        return
+    values = {"mail": mail.get_kind_display(), "reason": reminded.why(mail)}
+    if mail.state == MailState.FAILED:
+        text = _("“%(mail)s” did not go out: %(reason)s") % values
+        yield Told(min(mail.try_at, now), "mail-failed", text, mails=(mail.pk,))
+        return
+    text = _("“%(mail)s” was withdrawn: %(reason)s") % values
+    yield Told(_withdrawn_at(mail, happened, now), "mail-withdrawn", text, mails=(mail.pk,))
+
+
+def _withdrawn_at(mail: Mail, happened: Sequence[Event], now: datetime) -> datetime:
+    """When a mail was withdrawn: with a reason when it was to go out, without one by the first event after it that
+    changed what it says."""
+    if not mail.error:
+        later = [event.at for event in happened if event.at > mail.created_at]
+        if later:
+            return min(later)
+    return min(max(mail.try_at, mail.created_at), now)
+
+
+def _contact(patient: Patient, consents: Sequence[Consent]) -> Iterator[Told]:
+    """What the patient agreed to, and what became known of the address."""
+    for consent in consents:
+        level = ContactLevel(consent.level)
+        text = f"{_AGREED[level]} ({ConsentSource(consent.source).label})"
+        yield Told(consent.at, "consent-stopped" if level == ContactLevel.STOPPED else "consent", text, consent.by)
+    if patient.email_since is not None:
+        yield Told(patient.email_since, "address-entered", _("The mail address was entered."))
+    if patient.email_verified_at is not None:
+        text = _("The patient acted on a mail: the address is verified.")
+        yield Told(patient.email_verified_at, "address-verified", text)
+    if patient.email_fault and patient.email_fault_at is not None:
+        yield Told(patient.email_fault_at, "address-faulty", str(_FAULTS[AddressFault(patient.email_fault)]))
+
+
+def _lines(course: Course) -> Iterator[Told]:
+    """Lines of the worklist about what could not be mailed, when somebody has dealt with them."""
+    done = Task.objects.filter(course=course, kind__in=_LINES, done_at__isnull=False, done_by__isnull=False)
+    for task in done.select_related("done_by").order_by("pk"):
+        text = _("Dealt with: %(line)s") % {"line": task.get_kind_display()}
+        assert task.done_at is not None  # noqa: S101 filtered above
+        yield Told(task.done_at, "line-done", text, task.done_by)

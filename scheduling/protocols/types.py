@@ -116,6 +116,12 @@ class Protocol:
     def limit(self, rule: str) -> Limit | None:
         return self.limits.get(rule)
 
+    def fasting(self, starts_at: datetime) -> tuple[datetime, datetime]:
+        """Until when a patient may eat, and drink clear liquids, before a visit that starts then (P, part 1)."""
+        hours = (self.no_food_hours, self.no_drink_hours)
+        food, drink = (starts_at - timedelta(hours=each) for each in hours)
+        return food, drink
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -49,7 +50,7 @@ def portal_page(*methods: str, proves: bool = True, void: VoidView | None = None
         def guarded(request: HttpRequest, /, token: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             with translation.override(chosen_language(request)):
                 if (request.method or "").replace("HEAD", "GET") not in methods:
-                    return private(request, HttpResponseNotAllowed(methods))
+                    return private(request, _not_so(request, methods, token))
                 if wait := limits.wait_of(request, token):
                     return private(request, too_often(request, wait))
                 if refusal := _old_form(request, token):
@@ -103,6 +104,12 @@ def _old_form(request: HttpRequest, token: str) -> HttpResponse | None:
     if check.process_view(request, _nothing, (), {}) is None:
         return None
     return render(request, "portal/old.html", {"back": reverse("portal", args=[token])}, status=HTTPStatus.FORBIDDEN)
+
+
+def _not_so(request: HttpRequest, methods: tuple[str, ...], token: str) -> HttpResponse:
+    """The answer to another method, such as the address of a button that is opened: the way to the page."""
+    page = render_to_string("portal/not_so.html", {"back": reverse("portal", args=[token])}, request=request)
+    return HttpResponseNotAllowed(methods, page)
 
 
 def _nothing(request: HttpRequest) -> HttpResponse:

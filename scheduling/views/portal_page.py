@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import cached_property
 from uuid import UUID, uuid4
 
@@ -130,24 +130,21 @@ class PortalPage:
     @cached_property
     def food(self) -> str:
         """From when on to eat nothing: "04:00", "23:00 the evening before"."""
-        return self._before(self._hours[0])
+        return self._before(self._fasting[0])
 
     @cached_property
     def drink(self) -> str:
-        return self._before(self._hours[1])
+        return self._before(self._fasting[1])
 
     @cached_property
-    def _hours(self) -> tuple[float, float]:
-        assert self.access.course is not None  # noqa: S101 asked for visits of a course only
-        protocol = self.access.course.protocol.protocol
-        return protocol.no_food_hours, protocol.no_drink_hours
+    def _fasting(self) -> tuple[datetime, datetime]:
+        course, session = self.access.course, self.session
+        assert course is not None and session is not None  # noqa: S101, PT018 asked for visits of a course only
+        return course.protocol.protocol.fasting(session.starts_at)
 
-    def _before(self, hours: float) -> str:
-        if self.starts_at is None:
-            return ""
-        at = self.starts_at - timedelta(hours=hours)
+    def _before(self, at: datetime) -> str:
         clock = wording.clock(at, self.zone)
-        if at.astimezone(self.zone).date() < self.starts_at.astimezone(self.zone).date():
+        if self.session and at.astimezone(self.zone).date() < self.session.local_date:
             return _("%(clock)s the evening before") % {"clock": clock}
         return clock
 

@@ -8,6 +8,7 @@ locks the patient's row, and what has happened already happens once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -59,6 +60,42 @@ def wording(channel: Channel, level: ContactLevel, language: str) -> str:
         return _(TAKEN_BACK[channel] if level == ContactLevel.STOPPED else AGREED[channel, level])
 
 
+def words_of(patient: Patient) -> Mapping[str, str]:
+    """What is read out to this patient about each level of mails, by its code."""
+    levels = (ContactLevel.NEUTRAL, ContactLevel.DETAILED, ContactLevel.STOPPED)
+    return {level.value: wording(Channel.EMAIL, level, patient.language) for level in levels}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was ever agreed to and taken back, the latest first; of mails and the phone what counts now."""
+
+    history: tuple[Consent, ...]
+
+    @property
+    def mail(self) -> Consent | None:
+        """What counts for mails."""
+        return self._latest(Channel.EMAIL)
+
+    @property
+    def phone(self) -> Consent | None:
+        """What counts for the phone."""
+        return self._latest(Channel.PHONE)
+
+    def _latest(self, channel: Channel) -> Consent | None:
+        return next((consent for consent in self.history if consent.channel == channel), None)
+
+
+def read(patient: Patient) -> Standing:
+    """What a patient has said about being reached. One query."""
+    return Standing(tuple(Consent.objects.filter(patient=patient).select_related("by").order_by("-pk")))
+
+
+def may_be_detailed(patient: Patient) -> bool:
+    """Whether detailed mails can be agreed to: the address is the patient's, and works."""
+    return bool(patient.email) and patient.email_verified_at is not None and not patient.email_fault
+
+
 def level_of(patient: Patient, channel: Channel) -> ContactLevel:
     """What a patient has agreed to on a channel, UNASKED before anything was said. One query."""
     latest = latest_of(patient, channel)
@@ -103,7 +140,7 @@ def agree(
         if not address:
             missing = _("There is no mail address.") if channel == Channel.EMAIL else _("There is no phone number.")
             raise Invalid.at("level", missing)
-        if level == ContactLevel.DETAILED and (fresh.email_verified_at is None or fresh.email_fault):
+        if level == ContactLevel.DETAILED and not may_be_detailed(fresh):
             raise Invalid.at("level", _("Detailed mails go only to an address that the patient has verified."))
         words = wording(channel, level, language or fresh.language)
         consent = _write(fresh, channel, level, words, address, source, actor, now, language)
@@ -212,14 +249,19 @@ def renewed(*, actor: Staff, patient: Patient, level: ContactLevel | None, chang
         if not (changed and patient.email) or patient.mail_level == ContactLevel.STOPPED:
             return
         level = ContactLevel.NEUTRAL
-    desk = ConsentSource.DESK
+    told(actor=actor, patient=patient, channel=Channel.EMAIL, level=level, now=now)
+
+
+def told(*, actor: Staff, patient: Patient, channel: Channel, level: ContactLevel, now: datetime) -> Consent:
+    """Write down what a patient has said at the desk: that they agree, or that they want to hear no more. Locks the
+    patient's row. Raises RoleRefused, and Invalid as `agree` does, at the name that forms have for it."""
     if level == ContactLevel.STOPPED:
-        stop(actor=actor, patient=patient, source=desk, now=now)
-        return
+        return stop(actor=actor, patient=patient, channel=channel, source=ConsentSource.DESK, now=now)
     try:
-        agree(actor=actor, patient=patient, channel=Channel.EMAIL, level=level, source=desk, now=now)
-    except Invalid as refusal:  # there the field has another name
-        raise Invalid.at("mail_consent", refusal.message) from refusal
+        return agree(actor=actor, patient=patient, channel=channel, level=level, source=ConsentSource.DESK, now=now)
+    except Invalid as refusal:
+        name = "mail_consent" if channel == Channel.EMAIL else "phone_consent"
+        raise Invalid.at(name, refusal.message) from refusal
 
 
 def _write(

@@ -8,14 +8,17 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import ClockField, DateField
+from patients import contact
 from patients.measures import ANSWERS, Instrument
-from patients.models import Patient
+from patients.models import Channel, ContactLevel, Patient
 from patients.registering import digits
 
 #: Besides control characters those that turn the direction of the text which follows them, on other people's lines too.
@@ -61,9 +64,36 @@ class SearchForm(forms.Form):
     q = forms.CharField(required=False, max_length=100)
 
 
-class PatientForm(forms.ModelForm[Patient]):
-    """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered."""
+#: The fields in which a patient's words about a channel are written down, and what can be said.
+CONSENTS = {Channel.EMAIL: "mail_consent", Channel.PHONE: "phone_consent"}
+OFFERED = {
+    Channel.EMAIL: {
+        ContactLevel.NEUTRAL: _("Neutral mails (recommended)"),
+        ContactLevel.DETAILED: _("Detailed mails, after this warning"),
+        ContactLevel.STOPPED: _("No mails"),
+    },
+    Channel.PHONE: {
+        ContactLevel.NEUTRAL: _("We may call"),
+        ContactLevel.STOPPED: _("No calls"),
+    },
+}
 
+
+def _sentences(channel: Channel, level: str) -> list[tuple[str, str]]:
+    """What is read out about a level, by language; nothing where there is nothing to say."""
+    if level == ContactLevel.UNASKED:
+        return []
+    return [(code, contact.wording(channel, ContactLevel(level), code)) for code, _name in settings.LANGUAGES]
+
+
+class PatientForm(forms.ModelForm[Patient]):
+    """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered.
+
+    `mail_consent` and `phone_consent` are what the patient has just said; what they had said before changes nothing.
+    """
+
+    mail_consent = forms.ChoiceField(label=_("Mails"), widget=forms.RadioSelect, required=False)
+    phone_consent = forms.ChoiceField(label=_("Calls"), widget=forms.RadioSelect, required=False)
     birth_date = DateField(label=_("Birth date"), error_messages={"required": _("Type the birth date.")})
     not_duplicate = forms.BooleanField(label=_("None of them: this is somebody else"), required=False)
     request_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
@@ -92,9 +122,44 @@ class PatientForm(forms.ModelForm[Patient]):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they come
         for name in ("last_name", "first_name", "email", "phone", "referred_by"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
+        self._ask(Channel.EMAIL, ContactLevel(self.instance.mail_level) if self.instance.pk else ContactLevel.NEUTRAL)
+        self._ask(Channel.PHONE, contact.level_of(self.instance, Channel.PHONE) if self.instance.pk else None)
         if self.instance.pk:
-            for name in self.Meta.fields:  # what has changed since the page was shown is not changed back
-                self.fields[name].show_hidden_initial = True
+            for name in self.fields:  # what has changed since the page was shown is not changed back
+                self.fields[name].show_hidden_initial = name not in ("not_duplicate", "request_id")
+
+    def _ask(self, channel: Channel, known: ContactLevel | None) -> None:
+        """Offer what a patient can say about a channel; what is `known` stays chosen. Detailed mails are offered where
+        they can be agreed to."""
+        texts: dict[ContactLevel, object] = dict(OFFERED[channel])
+        if known != ContactLevel.DETAILED and not contact.may_be_detailed(self.instance):
+            texts.pop(ContactLevel.DETAILED, None)
+        if not known:
+            texts[ContactLevel.UNASKED] = _("Not asked yet")
+        field = self.fields[CONSENTS[channel]]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 that is how it is declared
+        field.choices = [(level.value, text) for level, text in texts.items()]
+        self.initial[CONSENTS[channel]] = known or ""
+
+    def said(self, channel: Channel) -> ContactLevel | None:
+        """What the patient has just said about a channel, None where that is nothing new; without an address there is
+        nothing to agree to."""
+        name, address = CONSENTS[channel], "email" if channel == Channel.EMAIL else "phone"
+        level = self.cleaned_data[name]
+        new = not self.instance.pk or name in self.changed_data
+        return ContactLevel(level) if level and new and self.cleaned_data[address] else None
+
+    @property
+    def asked(self) -> list[tuple[forms.BoundField, list[tuple[Any, list[tuple[str, str]]]], SafeString]]:
+        """The channels with their choices, each with the sentence that is read out, by language; and what was known."""
+        return [
+            (
+                self[name],
+                [(choice, _sentences(channel, choice.data["value"])) for choice in self[name]],
+                self[name].as_hidden(only_initial=True) if self.fields[name].show_hidden_initial else SafeString(),
+            )
+            for channel, name in CONSENTS.items()
+        ]
 
     def clean(self) -> dict[str, object]:
         """Names and numbers stand in the headers of mails: they are one line. What was registered before stays good, a
@@ -115,6 +180,19 @@ class PatientForm(forms.ModelForm[Patient]):
             elif name == "first_name" and not _is_name(text):
                 self.add_error(name, _("Type the first name in letters."))
         return data
+
+
+class ConsentForm(forms.Form):
+    """What a patient says at the desk about one channel, with the press of a button."""
+
+    channel = forms.TypedChoiceField(choices=Channel.choices, coerce=Channel)
+    level = forms.TypedChoiceField(choices=ContactLevel.choices, coerce=ContactLevel)
+
+
+class CallForm(forms.Form):
+    """A request that takes effect once."""
+
+    request_id = forms.UUIDField()
 
 
 class ScoreForm(forms.Form):

@@ -18,7 +18,7 @@ from clinic.errors import DomainError, Invalid
 from clinic.models import Staff
 from clinic.permissions import Verb
 from patients import contact
-from patients.models import ContactLevel, Patient
+from patients.models import Channel, ContactLevel, Patient
 
 #: Names this alike, on one birth date, may be the same person (P); 1 is equal.
 ALIKE = 0.8
@@ -68,14 +68,15 @@ def register(
     language: str = "en",
     not_duplicate: bool = False,
     mail_consent: ContactLevel | None = None,
+    phone_consent: ContactLevel | None = None,
     now: datetime,
 ) -> Patient:
     """Register a patient under a new record number.
 
-    `mail_consent` is what the patient has said about mails, neutral ones without a word where there is an address
-    (`contact.renewed`). Registrations wait for each other, so that two at once see each other. Raises RoleRefused,
-    Invalid for a birth date that cannot be or a consent that cannot be given, and PossibleDuplicate unless
-    `not_duplicate` says that it is somebody else.
+    `mail_consent` and `phone_consent` are what the patient has said about being reached; an address without a word on
+    mails means neutral ones (`contact.renewed`). Registrations wait for each other, so that two at once see each other.
+    Raises RoleRefused, Invalid for a birth date that cannot be or a consent that cannot be given, and PossibleDuplicate
+    unless `not_duplicate` says that it is somebody else.
     """
     permissions.require(actor, Verb.BOOK)
     _check_birth_date(birth_date, now)
@@ -98,17 +99,25 @@ def register(
             email_since=now if email else None,
         )
         contact.renewed(actor=actor, patient=patient, level=mail_consent, changed=bool(email), now=now)
+        if phone_consent is not None:
+            contact.told(actor=actor, patient=patient, channel=Channel.PHONE, level=phone_consent, now=now)
     return patient
 
 
 def change(
-    *, actor: Staff, patient: Patient, mail_consent: ContactLevel | None = None, now: datetime, **fields: Any
+    *,
+    actor: Staff,
+    patient: Patient,
+    mail_consent: ContactLevel | None = None,
+    phone_consent: ContactLevel | None = None,
+    now: datetime,
+    **fields: Any,
 ) -> Patient:
     """Change some of CHANGEABLE, the others stay; locks the patient's row and returns it as it then is.
 
-    Another mail address is neither verified nor faulty; what the patient says about mails is `mail_consent`, see
-    `contact.renewed`. Raises RoleRefused, and Invalid for a birth date that cannot be or a consent that cannot be
-    given.
+    Another mail address is neither verified nor faulty; what the patient says about mails and calls is `mail_consent`
+    and `phone_consent`, see `contact.renewed`. Raises RoleRefused, and Invalid for a birth date that cannot be or a
+    consent that cannot be given.
     """
     permissions.require(actor, Verb.BOOK)
     if unknown := fields.keys() - CHANGEABLE:
@@ -125,6 +134,8 @@ def change(
         fresh.save(update_fields=list(fields))
         changed = fresh.email.casefold() != before.casefold()
         contact.renewed(actor=actor, patient=fresh, level=mail_consent, changed=changed, now=now)
+        if phone_consent is not None:
+            contact.told(actor=actor, patient=fresh, channel=Channel.PHONE, level=phone_consent, now=now)
     return fresh
 
 

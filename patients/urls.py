@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from patients.views import people, screening
+from patients.views import contact, people, screening
 
 urlpatterns = [
     path("patients/", people.patients, name="patients"),
@@ -12,4 +12,7 @@ urlpatterns = [
     path("patients/<int:patient_id>/screening/", screening.screening, name="screening"),
     path("patients/<int:patient_id>/screening/findings/", screening.findings, name="screening-findings"),
     path("patients/<int:patient_id>/edit/", people.edit, name="patient-edit"),
+    path("patients/<int:patient_id>/consents/", contact.consents, name="patient-consents"),
+    path("patients/<int:patient_id>/address/", contact.address, name="patient-address"),
+    path("patients/<int:patient_id>/call-us/", contact.call_us, name="patient-call-us"),
 ]

@@ -21,9 +21,9 @@ from clinic.errors import DomainError
 from clinic.forms import add_error
 from clinic.http import actor, page, site_of
 from clinic.permissions import Verb
-from patients import registering
-from patients.forms import Filter, PatientForm, SearchForm
-from patients.models import Patient
+from patients import contact, registering
+from patients.forms import CONSENTS, Filter, PatientForm, SearchForm
+from patients.models import ContactLevel, Patient
 from patients.registering import PossibleDuplicate
 from patients.screening import DEFAULT_DRUG
 from patients.search import names_somebody, parts, says_enough, search
@@ -151,6 +151,10 @@ def patient(request: HttpRequest, patient_id: int) -> HttpResponse:
         "movable": bool(coming) and coming[0].state in OPEN,
         "mails": mails,
         "withdrawn": withdrawn,
+        "contact": contact.read(found),
+        "may_be_detailed": contact.may_be_detailed(found),
+        "words": contact.words_of(found),
+        "request_id": uuid4(),
         "today": _today(request, now),
         "now": now,
     }
@@ -184,6 +188,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _registered(request: HttpRequest, form: PatientForm) -> HttpResponse:
     """Register whom the form describes, once however often it is sent, and lead to the patient."""
     given, staff, now = {name: form.cleaned_data[name] for name in _ASKED}, actor(request), clock.now()
+    given |= _said(form)
     patient, repeated = writes.carry_out_once(
         "register",
         form.cleaned_data["request_id"],
@@ -208,7 +213,7 @@ def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             fields = {name: form.cleaned_data[name] for name in form.changed_data if name in registering.CHANGEABLE}
-            writes.commit(lambda: _change(request, patient, fields))
+            writes.commit(lambda: _change(request, patient, fields | _said(form)))
         except DomainError as error:
             add_error(form, error)
         else:
@@ -224,6 +229,11 @@ def _change(request: HttpRequest, patient: Patient, fields: Mapping[str, Any]) -
     now = clock.now()
     changed = registering.change(actor=actor(request), patient=patient, now=now, **fields)
     outbox.catch_up(patient=changed, now=now)
+
+
+def _said(form: PatientForm) -> dict[str, ContactLevel | None]:
+    """What the patient has said about being reached, as the verbs take it."""
+    return {name: form.said(channel) for channel, name in CONSENTS.items()}
 
 
 def _focus(form: PatientForm, name: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import formats
+from django.utils.dates import WEEKDAYS
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -269,6 +271,21 @@ _BEST_TIMES: Mapping[str, StrPromise] = {
 }
 
 
+#: The part of the day that a patient wishes.
+_PARTS: Mapping[str, StrPromise] = {"morning": gettext_lazy("mornings"), "afternoon": gettext_lazy("afternoons")}
+
+
+def _move_asked(details: Mapping[str, Any]) -> str:
+    """The wish as it was sent: "The patient asks for another time: Wednesday or Friday, mornings. “After ten”"."""
+    days = get_text_list([str(WEEKDAYS[day]) for day in details.get("weekdays", ())], _("or"))
+    part = str(_PARTS.get(details.get("part", ""), ""))
+    wish = ", ".join(filter(None, [days, part]))
+    text = str(TEXTS[TaskKind.MOVE_ASKED])
+    if wish:
+        text = _("The patient asks for another time: %(wish)s.") % {"wish": wish}
+    return f"{text} “{details['text']}”" if details.get("text") else text
+
+
 def _call_asked(details: Mapping[str, Any]) -> str:
     text = str(_BEST_TIMES.get(details.get("best", ""), TEXTS[TaskKind.CALL_ASKED]))
     if details.get("phone"):
@@ -290,4 +307,5 @@ def _override_asked(details: Mapping[str, Any]) -> str:
 _TOLD: Mapping[TaskKind, Callable[[Mapping[str, Any]], str]] = {
     TaskKind.OVERRIDE_ASKED: _override_asked,
     TaskKind.CALL_ASKED: _call_asked,
+    TaskKind.MOVE_ASKED: _move_asked,
 }

@@ -59,6 +59,13 @@ class Window:
     last: datetime
     level: Level | None
 
+    def starts(self, step: timedelta) -> Iterator[datetime]:
+        """Every one of them; `step` is the site's."""
+        start = self.first
+        while start <= self.last:
+            yield start
+            start += step
+
 
 def possible_starts(
     *, actor: Staff, session: Session, first: date, last: date, prescriber: int | None = None, now: datetime
@@ -107,6 +114,15 @@ def windows(
                     held = list(run)
                     found.append(Window(mask.date, chair, kind[0], held[0][1], held[-1][1], kind[1]))
     return tuple(found)
+
+
+def few(starts: Sequence[datetime], aim: datetime, most: int) -> tuple[datetime, ...]:
+    """At most so many of a day's starts, over the whole day: that nearest to an hour, first, last, middle."""
+    if len(starts) <= most:
+        return tuple(starts)
+    nearest = min(starts, key=lambda start: abs(start - aim))
+    chosen = dict.fromkeys([nearest, starts[0], starts[-1], starts[len(starts) // 2], *starts[1:]])
+    return tuple(sorted(list(chosen)[:most]))
 
 
 def _prescriber(mask: DayMask, able: Mapping[int, int], cell: int, own: int) -> int:

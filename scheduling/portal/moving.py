@@ -6,7 +6,7 @@ and the rules are judged under the same locks as the desk's own moves (`scheduli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -214,30 +214,14 @@ def _days(session: Session, open_: SelfService, now: datetime) -> tuple[Day, ...
             start
             for window in found
             if window.level is None
-            for start in _starts(window, step)
+            for start in window.starts(step)
             if start != session.starts_at and open_.may_take(start, now)
         }
         aim = datetime.combine(day, wall, zone).astimezone(UTC)
         if starts:
-            days.append(Day(day, _few(sorted(starts), aim)))
+            days.append(Day(day, fitting.few(sorted(starts), aim, A_DAY)))
     nearest = sorted(days, key=lambda day: (abs((day.date - session.local_date).days), day.date))[:DAYS]
     return tuple(sorted(nearest, key=lambda day: day.date))
-
-
-def _few(starts: Sequence[datetime], aim: datetime) -> tuple[datetime, ...]:
-    """At most A_DAY of them, over the whole day: the first, the last, the nearest to an hour, the one in the middle."""
-    if len(starts) <= A_DAY:
-        return tuple(starts)
-    nearest = min(starts, key=lambda start: abs(start - aim))
-    few = dict.fromkeys([nearest, starts[0], starts[-1], starts[len(starts) // 2], *starts[1:]])
-    return tuple(sorted(list(few)[:A_DAY]))
-
-
-def _starts(window: Window, step: timedelta) -> Iterator[datetime]:
-    start = window.first
-    while start <= window.last:
-        yield start
-        start += step
 
 
 def _place(session: Session, starts_at: datetime, now: datetime) -> Place:
@@ -261,11 +245,7 @@ def _windows_at(windows: Iterable[Window], start: datetime, session: Session, *,
     """The windows in which a visit can begin then, without a finding; with a warning where it was `warned` of."""
     step = timedelta(minutes=session.course.site.start_step)
     levels = (None, Level.WARN) if warned else (None,)
-    return [
-        window
-        for window in windows
-        if window.first <= start <= window.last and not (start - window.first) % step and window.level in levels
-    ]
+    return [window for window in windows if window.level in levels and start in window.starts(step)]
 
 
 def _gone() -> TimeGone:

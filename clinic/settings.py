@@ -302,6 +302,7 @@ SPECTACULAR_SETTINGS = {
         "MailStateEnum": "scheduling.models.MailState",
         "DecisionEnum": "scheduling.outcomes.Decision",
         "ScreeningDecisionEnum": ["accepted", "declined", "deferred"],
+        "ConsentLevelEnum": "patients.api.people.LEVELS",
     },
 }
 

@@ -17,10 +17,13 @@ from clinic.api import PAGING, actor, answers, endpoint, page_of, paged, to_json
 from clinic.permissions import Verb
 from clinic.serializers import Address, Choice, Day, ErrorOut, Flag, RequestId, Text
 from patients import registering, screening
-from patients.models import Patient, Screening
+from patients.models import AddressFault, ContactLevel, Patient, Screening
 from patients.search import search
 from scheduling import queries, writes
 from scheduling.mails import outbox
+
+#: What a patient can say about a channel.
+LEVELS = [level.value for level in ContactLevel if level]
 
 
 class ChangeIn(serializers.Serializer[Any]):
@@ -33,6 +36,12 @@ class ChangeIn(serializers.Serializer[Any]):
     phone = Text(max_length=40, allow_blank=True, required=False)
     referred_by = Text(max_length=120, allow_blank=True, required=False)
     language = Choice(choices=settings.LANGUAGES, required=False)
+    mail_consent = Choice(
+        choices=LEVELS,
+        required=False,
+        help_text="What the patient has said about mails. A new address without a word means neutral ones; detailed "
+        "ones need an address that the patient has verified.",
+    )
 
 
 class RegisterIn(ChangeIn):
@@ -54,6 +63,9 @@ class PatientOut(serializers.Serializer[Any]):
     phone = serializers.CharField()
     referred_by = serializers.CharField()
     language = serializers.ChoiceField(choices=settings.LANGUAGES)
+    mail_level = serializers.ChoiceField(choices=ContactLevel.choices, help_text="Empty: nobody has asked yet.")
+    email_verified_at = serializers.DateTimeField(allow_null=True)
+    email_fault = serializers.ChoiceField(choices=AddressFault.choices, help_text="Empty: none is known.")
     eligible = serializers.SerializerMethodField(help_text="Null until a screening exists.")
     course = serializers.IntegerField(source="running", allow_null=True)
 

@@ -5,8 +5,8 @@ from drf_spectacular.views import SpectacularAPIView
 
 from clinic import tokens
 from clinic.permissions import Verb, declare
+from patients.api import consents, screening
 from patients.api import people as patients
-from patients.api import screening
 from scheduling.api import courses, evaluations, planning, scores, sessions, today, visits
 
 app_name = "api"
@@ -16,6 +16,7 @@ urlpatterns = [
     path("schema/", declare(GET=Verb.SEE)(SpectacularAPIView.as_view()), name="schema"),
     path("patients/", patients.patients, name="patients"),
     path("patients/<int:pk>/", patients.patient, name="patient"),
+    path("patients/<int:pk>/consents/", consents.consents, name="consents"),
     path("patients/<int:pk>/screening/", screening.screening, name="screening"),
     path("patients/<int:pk>/eligibility/", screening.eligibility, name="eligibility"),
     path("patients/<int:pk>/scores/", scores.scores, name="scores"),

@@ -169,10 +169,10 @@ def test_the_history_shows_each_consent_with_its_words(clinic: Clinic, desk: Cli
     tell(desk, patient, "neutral")
     contact.stop(actor=None, patient=patient, source=ConsentSource.UNSUBSCRIBE, now=NOW)
     rows = [one.text for one in panel(desk, patient).all("ol.rows")[0].all("li")]
+    stopped = "The mail program asked us to send no more mails."
 
     assert rows == [
-        "1 Feb 2027 07:00 Mail: stopped Unsubscribed by mail program · eleanor@example.org "
-        + "The mail program asked us to send no more mails.",
+        f"1 Feb 2027 07:00 Mail: stopped Unsubscribed by mail program · eleanor@example.org {stopped}",
         f"1 Feb 2027 07:00 Mail: neutral At the desk, {clinic.desk.short_name} · eleanor@example.org "
         + contact.wording(EMAIL, NEUTRAL, "en"),
     ]

@@ -512,6 +512,6 @@ def test_a_page_takes_as_many_queries_for_four_courses_as_for_one(desk: Client, 
         answer = desk.get(f"/patients/{patient.pk}/")
 
     assert len(page(answer).all("[aria-labelledby=courses]")[0].all("li")) == courses
-    # session, user; patient; courses, sessions, overrides, events, standing sessions, lines, mails; consents; screening;
-    # evaluations; sites, open lines
+    # session, user; patient; courses, sessions, overrides, events, standing sessions, lines, mails; consents;
+    # screening; evaluations; sites, open lines
     assert len(queries) == 15

@@ -216,7 +216,7 @@ def ask_for_dates(course: Course, missing: Sequence[Need], *, now: datetime) -> 
         return
     need = missing[0]
     count = sum(one.count for one in missing)
-    line = Task.objects.filter(kind=TaskKind.NO_DATES, patient=course.patient_id, key=KEY, done_at=None).first()
+    line = _line(course)
     details = {
         "phase": need.phase,
         "count": count,
@@ -229,6 +229,16 @@ def ask_for_dates(course: Course, missing: Sequence[Need], *, now: datetime) -> 
     elif line.details.get("count", 0) < count:
         line.details = details
         line.save(update_fields=["details"])
+
+
+def is_asked_for(course: Course, missing: Sequence[Need]) -> bool:
+    """Whether the desk's list says already that so many dates found no place. One query."""
+    line = _line(course)
+    return line is not None and line.details.get("count", 0) >= sum(one.count for one in missing)
+
+
+def _line(course: Course) -> Task | None:
+    return Task.objects.filter(kind=TaskKind.NO_DATES, patient=course.patient_id, key=KEY, done_at=None).first()
 
 
 def dates_were_given(course: Course, count: int, *, by: Staff | None, now: datetime) -> None:

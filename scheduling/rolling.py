@@ -84,6 +84,9 @@ def _roll(course: Course, needs: tuple[Need, ...], now: datetime) -> int:
         interval=course.interval_days,
         now=now,
     )
+    near = _near(course, found.missing, now)
+    if not found.places and (not near or further.is_asked_for(course, near)):
+        return 0  # nothing would be written: no day is locked, and no open board looks again, for that
     try:
         return writes.commit(partial(_carry_out, course, needs, found, now))
     except (_Lost, Stale):

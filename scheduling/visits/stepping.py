@@ -153,7 +153,7 @@ def step(session: Session, state: SessionState, *, now: datetime, **times: datet
 
 
 def record_of(session: Session) -> VisitRecord:
-    """The record of a visit that was checked in; one that came into the books otherwise gets an empty one."""
+    """The record of a visit that was checked in here. Raises Stale for one that came into the books otherwise."""
     record = charts.record_of(session)
     if record is None:
         raise Stale(_("This visit has no record: it was not checked in here."))

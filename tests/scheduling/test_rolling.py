@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from patients.models import Screening, Task, TaskKind
 from scheduling import cancelling, deciding, rolling
-from scheduling.models import Course, CourseState, Mail, MailKind, PhaseChoice, Session, SessionState
+from scheduling.models import Course, CourseState, Day, Mail, MailKind, PhaseChoice, Session, SessionState
 from tests.factories import (
     MONDAY,
     Clinic,
@@ -140,6 +140,17 @@ def test_what_finds_no_place_is_asked_for_once_it_is_near_and_looked_for_again(c
 
     assert asked == again == [(TaskKind.NO_DATES, 1)]
     assert (dates(course), lines()) == ([day(7), day(28), day(49), day(70)], [])
+
+
+def test_a_look_that_finds_nothing_new_lets_no_open_board_look_again(clinic: Clinic) -> None:
+    maintained(clinic, 7)
+    ClosureFactory.create(site=clinic.site, day=day(21), days=200)
+    rolling.roll_on(now=NOW)
+    versions = list(Day.objects.order_by("pk").values_list("pk", "version"))
+
+    rolling.roll_on(now=NOW + timedelta(hours=1))
+
+    assert list(Day.objects.order_by("pk").values_list("pk", "version")) == versions
 
 
 def test_far_dates_without_shifts_trouble_nobody() -> None:

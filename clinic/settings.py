@@ -300,6 +300,7 @@ SPECTACULAR_SETTINGS = {
         "CourseStateEnum": "scheduling.models.CourseState",
         "SessionStateEnum": "scheduling.models.SessionState",
         "MailStateEnum": "scheduling.models.MailState",
+        "MailKindEnum": "scheduling.models.MailKind",
         "DecisionEnum": "scheduling.outcomes.Decision",
         "ScreeningDecisionEnum": ["accepted", "declined", "deferred"],
         "ConsentLevelEnum": "patients.api.people.LEVELS",

@@ -138,7 +138,9 @@ def worklist() -> QuerySet[Task]:
 
 def reminders() -> QuerySet[Mail]:
     """Every mail that waits, went out, failed or was withdrawn, by when it is due. One query."""
-    return Mail.objects.select_related("course__site", "session", "patient").order_by("due_at", "pk")
+    return Mail.objects.select_related("course__site", "session", "patient", "evaluation__site").order_by(
+        "due_at", "pk"
+    )
 
 
 def in_turn(mails: Sequence[Mail]) -> tuple[list[Mail], list[Mail]]:

@@ -25,7 +25,7 @@ from scheduling.protocols import reminder_times
 NOT_MADE = "not-made"
 
 #: The events after which a visit has other times, or has them at all.
-_TIMES = frozenset({"booked", "held", "added", "moved", "decided", "rolled-on"})
+TIMES = frozenset({"booked", "held", "added", "moved", "decided", "rolled-on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def of_visit(
     """For the times that the visit has now: each kind of reminder, in the order in which they are due."""
     standing = (visit.pk, visit.times_version)
     rows = {mail.kind: mail for mail in mails if (mail.session_id, mail.times_version) == standing}
-    made_at = max((event.at for event in happened if event.kind in _TIMES), default=visit.starts_at)
+    made_at = max((event.at for event in happened if event.kind in TIMES), default=visit.starts_at)
     ever = datetime.min.replace(tzinfo=UTC)
     quiet = letters.quiet_hours(visit.site)
     due = reminder_times.reminders(starts_at=visit.starts_at, quiet=quiet, now=ever)

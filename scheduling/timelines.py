@@ -48,6 +48,18 @@ _CLINICAL = frozenset(
         "handed-over",
     }
 )
+#: After these, mails say something that no longer stands.
+_WITHDRAWING = reminded.TIMES | {
+    "session-cancelled",
+    "cancelled",
+    "no-show",
+    "paused",
+    "stopped",
+    "completed",
+    "hold-expired",
+    "checked-in",
+    "undone",
+}
 #: Lines of the worklist about what could not be mailed.
 _LINES = (TaskKind.NO_ADDRESS, TaskKind.FAILED_MAIL, TaskKind.BAD_ADDRESS, TaskKind.MAIL_STOPPED)
 
@@ -135,7 +147,8 @@ def of_session(session: int, *, now: datetime) -> Timeline:
     ]
     consents = _consents(course.patient)
     reminders = tuple(reminded.of_visit(visit, course.patient, mails, happened, consents))
-    told = sorted(_told(course, mails, happened, consents, [visit], now), key=lambda one: one.at)
+    names = {mail.pk: mail.get_kind_display() for mail in mails}
+    told = sorted(_told(course, mails, happened, consents, [visit], names, now), key=lambda one: one.at)
     summary, tone = reminded.summary(visit, reminders, mails, now)
     return Timeline(course, visit, summary, tone, reminders, tuple(told))
 
@@ -144,9 +157,19 @@ def of_course(course_id: int, *, now: datetime) -> Timeline:
     """Everything that was mailed over a course, or not. Nine queries. Raises Course.DoesNotExist."""
     course = queries.courses().get(pk=course_id)
     mails, happened, consents = _mails(course), _events(course), _consents(course.patient)
-    told = sorted(_told(course, mails, happened, consents, course.sessions.all(), now), key=lambda one: one.at)
+    names = {mail.pk: _named(mail, course) for mail in mails}
+    told = sorted(_told(course, mails, happened, consents, course.sessions.all(), names, now), key=lambda one: one.at)
     summary, tone = reminded.about_course(mails, course)
     return Timeline(course, None, summary, tone, (), tuple(told))
+
+
+def _named(mail: Mail, course: Course) -> str:
+    """A mail among those of many visits: the visit is named where it still has the times that the mail tells."""
+    label = mail.get_kind_display()
+    if mail.session is None or mail.session.times_version != mail.times_version:
+        return label
+    values = {"mail": label, "when": wording.short(mail.session.starts_at, course.site.zone)}
+    return _("%(mail)s, visit %(when)s") % values
 
 
 def _events(course: Course) -> list[Event]:
@@ -172,16 +195,17 @@ def _told(
     happened: Sequence[Event],
     consents: Sequence[Consent],
     visits: Iterable[Session],
+    names: Mapping[int, str],
     now: datetime,
 ) -> Iterator[Told]:
     for event in happened:
         yield Told(event.at, event.kind, event.text, event.by)
-    yield from _made(mails, course)
+    yield from _made(mails, names, course)
     for mail in mails:
-        yield from _tries(mail, course)
-        yield from _end(mail, happened, now)
+        yield from _tries(mail, names[mail.pk], course)
+        yield from _end(mail, names[mail.pk], happened, now)
         if mail.opened_at is not None:
-            text = _("The link in “%(mail)s” was used for the first time.") % {"mail": mail.get_kind_display()}
+            text = _("The link in “%(mail)s” was used for the first time.") % {"mail": names[mail.pk]}
             yield Told(mail.opened_at, "link-used", text, mails=(mail.pk,))
     yield from _contact(course.patient, consents)
     yield from _lines(course)
@@ -190,13 +214,13 @@ def _told(
         yield Told(form.started_at, "form-begun", text)
 
 
-def _made(mails: Iterable[Mail], course: Course) -> Iterator[Told]:
+def _made(mails: Iterable[Mail], names: Mapping[int, str], course: Course) -> Iterator[Told]:
     """The mails that were made in one commit, when each was to go out."""
     for at, group in groupby(mails, key=lambda mail: mail.created_at):
         made = list(group)
         named = [
             _("“%(mail)s” for %(when)s")
-            % {"mail": mail.get_kind_display(), "when": wording.short(mail.due_at, course.site.zone)}
+            % {"mail": names[mail.pk], "when": wording.short(mail.due_at, course.site.zone)}
             for mail in sorted(made, key=lambda mail: mail.due_at)
         ]
         # Those of all visits of a course would fill the page.
@@ -212,13 +236,13 @@ def _made(mails: Iterable[Mail], course: Course) -> Iterator[Told]:
 _NAMED = 5
 
 
-def _tries(mail: Mail, course: Course) -> Iterator[Told]:
+def _tries(mail: Mail, name: str, course: Course) -> Iterator[Told]:
     """What the mail server answered; tries with the same answer, one after the other, are told once."""
     for (state, answer), group in groupby(mail.tries.all(), key=lambda one: (one.state, one.answer)):
         same = list(group)
         first, last = same[0].at, same[-1].at
         values = {
-            "mail": mail.get_kind_display(),
+            "mail": name,
             "answer": _(answer) if answer else "",
             "count": len(same),
             "until": wording.clock(last, course.site.zone),
@@ -241,16 +265,16 @@ def _with(text: str, answer: object) -> str:
     return f"{text} ({answer})" if answer else text
 
 
-def _end(mail: Mail, happened: Sequence[Event], now: datetime) -> Iterator[Told]:
+def _end(mail: Mail, name: str, happened: Sequence[Event], now: datetime) -> Iterator[Told]:
     """What no try tells: a mail that ended without one, or before tries were written down."""
     ended = {one.state for one in mail.tries.all()}
     if mail.state == MailState.DUE or mail.state in ended:
         return
     if mail.state == MailState.SENT:
-        text = _("“%(mail)s” went out and was accepted by the mail server.") % {"mail": mail.get_kind_display()}
+        text = _("“%(mail)s” went out and was accepted by the mail server.") % {"mail": name}
         yield Told(mail.sent_at or mail.due_at, "mail-sent", text, mails=(mail.pk,))
         return
-    values = {"mail": mail.get_kind_display(), "reason": reminded.why(mail)}
+    values = {"mail": name, "reason": reminded.why(mail)}
     if mail.state == MailState.FAILED:
         text = _("“%(mail)s” did not go out: %(reason)s") % values
         yield Told(min(mail.try_at, now), "mail-failed", text, mails=(mail.pk,))
@@ -263,7 +287,7 @@ def _withdrawn_at(mail: Mail, happened: Sequence[Event], now: datetime) -> datet
     """When a mail was withdrawn: with a reason when it was to go out, without one by the first event after it that
     changed what it says."""
     if not mail.error:
-        later = [event.at for event in happened if event.at > mail.created_at]
+        later = [event.at for event in happened if event.at > mail.created_at and event.kind in _WITHDRAWING]
         if later:
             return min(later)
     return min(max(mail.try_at, mail.created_at), now)

@@ -16,7 +16,7 @@ from patients import worklist
 from patients.models import Task, TaskKind
 from scheduling.booking import Change
 from scheduling.fitting import Cascade
-from scheduling.models import Course, CourseEvent, CourseState, MailKind, MailState, PhaseChoice, Session, SessionState
+from scheduling.models import Course, CourseEvent, CourseState, PhaseChoice, Session, SessionState
 from scheduling.proposing import Offer
 
 #: The phases of a visit in their order, and the columns in which each begins and ends.
@@ -312,19 +312,6 @@ class BoardVersionOut(serializers.Serializer[Any]):
     """Raised with every change of the date."""
 
     version = serializers.IntegerField()
-
-
-class ReminderOut(serializers.Serializer[Any]):
-    """A mail to a patient; without a session it speaks about the whole course."""
-
-    id = serializers.IntegerField(source="pk")
-    course = serializers.IntegerField(source="course_id")
-    session = serializers.IntegerField(source="session_id", allow_null=True)
-    kind = serializers.ChoiceField(choices=MailKind.choices)
-    due_at = SiteTime(site="course.site")
-    state = serializers.ChoiceField(choices=MailState.choices)
-    attempts = serializers.IntegerField()
-    error = serializers.CharField()
 
 
 class TaskOut(serializers.Serializer[Any]):

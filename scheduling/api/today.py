@@ -1,4 +1,4 @@
-"""The day: the board, the worklist, and what patients are reminded of."""
+"""The day: the board and the worklist."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from scheduling import board as today
 from scheduling import queries, writes
 from scheduling.api.asked import require_real_times, site_of
 from scheduling.api.inputs import AcknowledgeIn, AssignIn, SnoozeIn
-from scheduling.api.outputs import BoardOut, BoardVersionOut, ReminderOut, TaskOut
+from scheduling.api.outputs import BoardOut, BoardVersionOut, TaskOut
 from scheduling.board import SiteDay
-from scheduling.models import Mail, MailState
 
 
 class BoardQuery(serializers.Serializer[Any]):
@@ -34,18 +33,6 @@ class BoardQuery(serializers.Serializer[Any]):
 
     date = Day(required=False)
     site = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
-
-
-class ReminderFilters(FilterSet):
-    """Which mails a list holds."""
-
-    session = IdFilter(field_name="session")
-    course = IdFilter(field_name="course")
-    state = ChoiceFilter(choices=MailState.choices)
-
-    class Meta:
-        model = Mail
-        fields: list[str] = []
 
 
 @extend_schema(parameters=[BoardQuery], responses=answers({200: BoardOut}, 400))
@@ -71,18 +58,6 @@ def _site_day(request: Request) -> SiteDay:
     if found is None:
         raise Invalid.at("site", _("You do not work at this site."))
     return found
-
-
-@extend_schema(
-    operation_id="reminders_list",
-    parameters=parameters_of(ReminderFilters),
-    responses=answers({200: page_of(ReminderOut)}, 400, 404),
-)
-@endpoint(GET=Verb.SEE)
-def reminders(request: Request) -> Response:
-    """Mails to patients, by when they are due."""
-    found = filtered(request, ReminderFilters, queries.reminders())
-    return paged(request, found, lambda rows: ReminderOut(rows, many=True).data)
 
 
 class TaskFilters(FilterSet):

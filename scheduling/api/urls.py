@@ -7,7 +7,7 @@ from clinic import tokens
 from clinic.permissions import Verb, declare
 from patients.api import consents, screening
 from patients.api import people as patients
-from scheduling.api import courses, evaluations, planning, scores, sessions, today, visits
+from scheduling.api import courses, evaluations, mails, planning, scores, sessions, today, visits
 
 app_name = "api"
 
@@ -42,6 +42,7 @@ urlpatterns = [
     path("sessions/<int:pk>/confirm/", sessions.confirm, name="session-confirm"),
     path("sessions/<int:pk>/no-show/", sessions.no_show, name="session-no-show"),
     path("sessions/<int:pk>/expect/", sessions.expect, name="session-expect"),
+    path("sessions/<int:pk>/mails/", mails.session, name="session-mails"),
     path("sessions/<int:pk>/visit/", visits.visit, name="visit"),
     path("sessions/<int:pk>/check-in/", visits.check_in, name="visit-check-in"),
     path("sessions/<int:pk>/review/", visits.review, name="visit-review"),
@@ -62,7 +63,7 @@ urlpatterns = [
     path("sessions/<int:pk>/form/", visits.form, name="visit-form"),
     path("board/", today.board, name="board"),
     path("board/version/", today.board_version, name="board-version"),
-    path("reminders/", today.reminders, name="reminders"),
+    path("reminders/", mails.reminders, name="reminders"),
     path("worklist/", today.worklist, name="worklist"),
     path("worklist/<int:pk>/acknowledge/", today.acknowledge, name="worklist-acknowledge"),
     path("worklist/<int:pk>/assign/", today.assign, name="worklist-assign"),

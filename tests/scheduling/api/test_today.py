@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling.models import Mail, SessionState
+from scheduling.models import SessionState
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
 from tests.factories import (
     MONDAY,
@@ -22,7 +22,6 @@ from tests.factories import (
     Clinic,
     ClosureFactory,
     CourseFactory,
-    PatientFactory,
     SessionFactory,
     ShiftFactory,
     StaffFactory,
@@ -254,54 +253,3 @@ def test_the_worklist_takes_four_queries(count: int, desk: Api, clinic: Clinic) 
         assert desk.get("worklist/").body["count"] == count
 
     assert len(queries) == 4  # token, site, count, lines
-
-
-def test_mails_are_listed_by_session_course_and_state(desk: Api, clinic: Clinic, patient: Patient) -> None:
-    days = [TUESDAY + timedelta(days=number) for number in (0, 3, 7, 10)]
-    course = desk.post("courses/", course_body(patient.pk, rows(clinic, days))).body
-    desk.post("courses/", course_body(PatientFactory.create().pk, rows(clinic, days, chair=1)))
-    session = course["sessions"][1]["id"]
-
-    of_session = desk.get("reminders/", session=session).body["results"]
-    of_course = desk.get("reminders/", course=course["id"], state="due").body["results"]
-
-    assert [{name: value for name, value in mail.items() if name != "id"} for mail in of_session] == [
-        {
-            "course": course["id"],
-            "session": session,
-            "kind": kind,
-            "due_at": due_at,
-            "state": "due",
-            "attempts": 0,
-            "error": "",
-        }
-        for kind, due_at in (
-            ("two-days", shown(days[1] - timedelta(days=2), "09:00")),
-            ("two-hours", shown(days[1], "07:00")),
-        )
-    ]
-    assert of_course[0]["kind"] == "booked"
-    assert {mail["course"] for mail in of_course} == {course["id"]}
-    assert desk.get("reminders/", course=course["id"], state="sent").body["results"] == []
-
-
-@pytest.mark.parametrize("count", [1, 30])
-def test_mails_take_three_queries(count: int, desk: Api, clinic: Clinic) -> None:
-    course = CourseFactory.create(site=clinic.site)
-    Mail.objects.bulk_create(
-        Mail(
-            patient=course.patient,
-            course=course,
-            kind="changed",
-            times_version=number,
-            due_at=NOW,
-            try_at=NOW,
-            created_at=NOW,
-        )
-        for number in range(count)
-    )
-
-    with CaptureQueriesContext(connection) as queries:
-        assert desk.get("reminders/").body["count"] == count
-
-    assert len(queries) == 3  # token, count, mails

@@ -32,9 +32,11 @@ from django.db.models.functions import Cast, Coalesce, RowNumber
 
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
 from patients import worklist
-from patients.models import Score
+from patients.measures import PHQ9
+from patients.models import Questionnaire, Score
 from scheduling import lines, openings
 from scheduling.models import FREED, UNDER_WAY, Day, Session, VitalsRound
+from scheduling.models.wishes import move_asked
 from scheduling.openings import Booked, DayFacts
 from scheduling.phases import Visit, seated
 from scheduling.protocols.masks import OnShift
@@ -224,10 +226,12 @@ def _rounds(site: Site, day: date) -> dict[int, list[Vitals]]:
 def _sessions(site: Site, day: date) -> QuerySet[Session]:
     """Every session of the date, by start, with what is named beside it: `route` of its protocol, `of`, how many
     visits stand in the same phase of its course, `held_until` of the course, the `escort` as written down,
-    `escort_told` by the patient beforehand, and whether an answer to item 9 is `unseen`. Two queries: few prescribers
-    have many visits."""
+    `escort_told` by the patient beforehand, when the patient has sent the form (`form_at`), whether
+    another time was asked for (`move_asked`), and whether an answer to
+    item 9 is `unseen`. Two queries: few prescribers have many visits."""
     found = Session.objects.filter(site=site, local_date=day).in_order().with_count()
     alarming = Score.objects.filter(patient=OuterRef("patient"), item_9__gt=0, seen_at=None, voided_at=None)
+    sent = Questionnaire.objects.filter(session=OuterRef("pk"), instrument=PHQ9.code, score__voided_at=None)
     return (
         found.select_related("patient")
         .prefetch_related("prescriber")
@@ -236,6 +240,8 @@ def _sessions(site: Site, day: date) -> QuerySet[Session]:
             route=KeyTextTransform("route", "course__protocol__data"),
             escort=F("record__escort_name"),
             escort_told=F("reply__escort_name"),
+            form_at=Subquery(sent.values("sent_at")),
+            move_asked=move_asked(),
             unseen=Exists(alarming) | Exists(worklist.unseen_before_sending().filter(patient=OuterRef("patient"))),
         )
     )

@@ -47,6 +47,11 @@ class _Standing:
     escort: bool
     answered: Mapping[str, datetime | None]
 
+    @property
+    def answered_for_it(self) -> bool:
+        """The first of FORMS was taken for this visit."""
+        return self._counts(self.answered[FORMS[0]])
+
     def missing(self, now: datetime) -> Iterator[Missing]:
         if self.ends_at <= now or self.state not in BEFORE_DOSE:
             return
@@ -83,6 +88,14 @@ def forms_due(session: Session, *, now: datetime) -> tuple[str, ...]:
     """The questionnaires that the patient may answer for this visit now, in order: from a week before it, and since
     the dose before it, until the dose begins. One query."""
     return next((standing.forms(now) for standing in _standings([session.pk])), ())
+
+
+def score_for(session: Session) -> Score | None:
+    """The PHQ-9 that was taken for a visit, since the dose before or as the baseline; None without one. Two queries."""
+    if not any(standing.answered_for_it for standing in _standings([session.pk])):
+        return None
+    taken = Score.objects.filter(patient=session.patient_id, instrument=FORMS[0], voided_at=None)
+    return taken.order_by("-taken_at", "-pk").first()
 
 
 def _standings(sessions: Collection[int]) -> Iterator[_Standing]:

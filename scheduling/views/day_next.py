@@ -18,7 +18,7 @@ from scheduling.views.day_item import Item, draw_item
 from scheduling.views.day_scale import HALF_HOUR, draw_icon
 from scheduling.views.day_visit import Reading, minutes_over
 from scheduling.views.day_words import address, agreed, droplet, is_late, leads_to, measured, missing
-from scheduling.wording import length
+from scheduling.wording import length, short
 
 #: What is told of what is overdue, the same for as long as it lasts.
 SAID = {
@@ -234,6 +234,8 @@ class _Telling:
             yield _("Needs a new time.")
         if due.what == "arrival" and (escort := getattr(session, "escort_told", None)):
             yield _("Taken home by %(name)s.") % {"name": escort}
+        if due.what == "arrival" and (sent_at := getattr(session, "form_at", None)):
+            yield _("Form answered %(time)s.") % {"time": self.day_time(sent_at)}
         if due.what == "vitals" and visit.last:
             last = {"time": self.scale.clock(visit.last.taken_at), "values": measured(visit.last)}
             yield _("Last %(time)s: %(values)s") % last
@@ -241,6 +243,11 @@ class _Telling:
             yield _("Missing: %(what)s") % {"what": lacks}
         if visit.delay and due.what in ("arrival", "dose"):
             yield _("The chair is free from %(time)s.") % {"time": self.scale.clock(visit.times.starts_at)}
+
+    def day_time(self, at: datetime) -> str:
+        """The time on the site's clocks, with the day where it is another one."""
+        zone = self.scale.zone
+        return self.scale.clock(at) if at.astimezone(zone).date() == self.day else short(at, zone)
 
     def overrun(self, row: ChairDay, visit: Visit) -> Item:
         """A visit that takes longer than planned: who has to wait for it, and until when; the worse one of the two

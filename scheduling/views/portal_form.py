@@ -72,7 +72,7 @@ def _about_item_9(request: HttpRequest, access: Access, before: Part, kept: Part
         return _review(request, access, kept, taken_back=taken_back)
     if step - kept.first + 1 != ITEM_9:
         return redirect("portal-form-step", access.token, kept.next)
-    return _question(request, access, kept, kept.next, taken_back=taken_back)
+    return _question(request, access, kept, kept.next, alarmed=bool(kept.item_9), taken_back=taken_back)
 
 
 def _part(access: Access, step: int) -> Part | None:
@@ -84,8 +84,16 @@ def _part(access: Access, step: int) -> Part | None:
 
 
 def _question(
-    request: HttpRequest, access: Access, part: Part, step: int, *, lacks: bool = False, taken_back: bool = False
+    request: HttpRequest,
+    access: Access,
+    part: Part,
+    step: int,
+    *,
+    lacks: bool = False,
+    alarmed: bool = False,
+    taken_back: bool = False,
 ) -> HttpResponse:
+    """A question with its four answers; `alarmed`: whom to call has to be seen before it."""
     context = {
         "part": part,
         "step": step,
@@ -96,6 +104,8 @@ def _question(
         "before": step - 1 if step > part.first else None,
         "lacks": lacks,
         "at_risk": part.item_9,
+        "brief": not alarmed,
+        "alarmed": alarmed,
         "taken_back": taken_back,
     }
     return show(request, "portal/form_step.html", access, context, status=422 if lacks else 200)

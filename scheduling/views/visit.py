@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -25,9 +26,9 @@ from clinic.forms import add_error
 from clinic.http import actor, page, sites_of
 from clinic.models import Staff
 from clinic.permissions import Verb, allowed
-from patients import scoring
+from patients import scoring, worklist
 from patients.models import Task, TaskKind
-from scheduling import board, judging
+from scheduling import board, judging, missing
 from scheduling.booking import Signature
 from scheduling.forms import SignForm
 from scheduling.judging import Verdict
@@ -65,8 +66,11 @@ def review(request: HttpRequest, session_id: int) -> HttpResponse:
 
 @page(GET=Verb.REVIEW, POST=Verb.REVIEW)
 def seen(request: HttpRequest, session_id: int) -> HttpResponse:
-    """A clinician acknowledges an answer to item 9."""
-    return _answer(Asked(request, session_id, "seen"))
+    """A clinician acknowledges an answer to item 9; one that was not sent has no score and waits on the worklist."""
+    asked = Asked(request, session_id, "seen")
+    if request.method == "GET" and (line := asked.unsent()):
+        return redirect(line)
+    return _answer(asked)
 
 
 @page(POST=Verb.RUN_VISIT)
@@ -116,7 +120,8 @@ class Asked:
         self.request, self.now, self.staff = request, clock.now(), actor(request)
         self.session: Session = get_object_or_404(counted, pk=session_id)
         self.chart = charts.read(self.session, now=self.now)
-        self.look = Look(self.chart, self.staff, self.now)
+        waits = self.chart.stage in (Stage.AWAITED, Stage.BEFORE) and self.session.is_live
+        self.look = Look(self.chart, self.staff, self.now, missing.score_for(self.session) if waits else None)
         self.runs = allowed(self.staff, Verb.RUN_VISIT) and self.session.site in sites_of(request)
         self.name = name or (self.look.default if self.runs else "")
         self.posted = request.method == "POST" and bool(name)
@@ -350,9 +355,17 @@ class Asked:
         context = self.context() | {"refusal": refusal, "unseen": self._unseen()}
         return render(self.request, template, context, status=status)
 
-    def _unseen(self) -> bool:
+    def _unseen(self) -> str:
+        """Where an answer to item 9 is acknowledged that waits for it, while the patient is here."""
         waits = self.chart.facts.item_9_unseen and self.look.stage not in (Stage.AWAITED, Stage.OVER)
-        return waits and scoring.unseen_item_9(self.session.patient_id) is not None
+        return (self.unsent() or reverse("visit-seen", args=[self.session.pk])) if waits else ""
+
+    def unsent(self) -> str:
+        """The line on the worklist of an answer to item 9 that was not sent, where no score waits for a clinician."""
+        line = worklist.unseen_before_sending().filter(patient=self.session.patient_id).first()
+        if line is None or scoring.unseen_item_9(self.session.patient_id) is not None:
+            return ""
+        return reverse("worklist") + f"?line={line.pk}"
 
 
 #: Acts that share a template with another.

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from clinic.findings import Finding
 from clinic.models import Staff
+from patients.models import Score
 from scheduling import wording
 from scheduling.models import Session, SessionState, VitalsRound
 from scheduling.protocols import visit_safety
@@ -38,11 +39,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that has to be right before the next step; `found` is what is not, None when it is right."""
+    """Something that has to be right before the next step; `found` is what is not, None when it is right. `asked`: it
+    is not there, and nothing is refused for it."""
 
     label: str
     value: str = ""
     found: Finding | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Look:
-    """A visit as it stands at a moment, for whoever looks at it."""
+    """A visit as it stands at a moment, for whoever looks at it; `score` is the PHQ-9 that was taken for it."""
 
     chart: Chart
     staff: Staff
     now: datetime
+    score: Score | None = None
 
     @property
     def session(self) -> Session:
@@ -252,10 +256,24 @@ class Look:
         if record and any(record.changed.values()):
             checks.insert(1, Check(_("Reviewed by a clinician"), _one(record.reviewed_by), found.get("new-history")))
         if self.chart.facts.first_dose:
-            checks.append(Check(_("PHQ-9 of this week"), "", found.get("baseline")))
+            checks.append(Check(_("PHQ-9 of this week"), self.answered, found.get("baseline")))
+        elif self.score is not None or self.today:
+            checks.append(Check(_("PHQ-9 since the last dose"), self.answered, asked=self.score is None))
         if "spo2" in found:
             checks.append(Check(_("Oxygen saturation"), f"{last.spo2}%" if last else "", found["spo2"]))
         return checks
+
+    @property
+    def answered(self) -> str:
+        """When the PHQ-9 of this visit was answered, and whether by the patient alone."""
+        if self.score is None:
+            return ""
+        at = self.score.taken_at.astimezone(self.session.site.zone)
+        today = at.date() == self.now.astimezone(at.tzinfo).date()
+        time = wording.clock(at, self.session.site.zone) if today else wording.short(at, self.session.site.zone)
+        if self.score.by_id is None:
+            return _("answered by the patient, %(time)s") % {"time": time}
+        return _("written down, %(time)s") % {"time": time}
 
     def _before_home(self) -> list[Check]:
         found = {item.rule: item for item in visit_safety.at_discharge(self.chart.facts, now=self.now)}

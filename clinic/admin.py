@@ -227,8 +227,18 @@ class SiteForm(forms.ModelForm[Site]):
 
     class Meta:
         model = Site
-        fields = ["name", "neutral_name", "address", "phone", "time_zone", "start_step"]
+        fields = [
+            *("name", "neutral_name", "address", "phone", "time_zone", "start_step"),
+            *("quiet_from", "quiet_until", "crisis_line", "emergency_number"),
+        ]
+        help_texts = {
+            "quiet_from": gettext_lazy("What falls between these two goes out before. None where both are the same."),
+            "crisis_line": gettext_lazy("Patients whose answers are alarming are told at once to call it."),
+            "emergency_number": gettext_lazy("Beside the crisis line, for whoever is in danger now."),
+        }
         widgets = {
+            "quiet_from": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "quiet_until": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
             "time_zone": forms.Select(choices=[(zone, zone) for zone in sorted(available_timezones())]),
             "start_step": forms.Select(choices=[(step, step) for step in (10, 20, 30, 60)]),
         }

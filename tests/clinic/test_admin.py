@@ -223,7 +223,8 @@ class TestSites:
                 f"opening_hours-{number}-id": str(stored[number]) if number < len(stored) else "",
             }
         site = {"name": "North", "neutral_name": "Practice North", "address": "", "phone": "", "start_step": "20"}
-        return {**site, "time_zone": "America/Chicago", **rows, **changes}
+        quiet = {"quiet_from": "21:00", "quiet_until": "07:00", "crisis_line": "988", "emergency_number": "911"}
+        return {**site, **quiet, "time_zone": "America/Chicago", **rows, **changes}
 
     def hours(self, site: Site) -> list[tuple[int, time, time]]:
         return list(
@@ -239,6 +240,18 @@ class TestSites:
         assert (site.time_zone, site.start_step) == ("America/Chicago", 20)
         assert self.hours(site) == [(0, time(8), time(12)), (0, time(13), time(18))]
         assert list(site.staff.all()) == [clinic.manager]
+
+    def test_quiet_hours_and_whom_to_call_are_set(self, manager: Client) -> None:
+        night = {"quiet_from": "22:30", "quiet_until": "06:00", "crisis_line": "024", "emergency_number": "112"}
+        assert add(manager, "clinic_site", self.data(("0", "08:00", "18:00")) | night).status_code == 302
+        site = Site.objects.get(name="North")
+        assert (site.quiet_from, site.quiet_until) == (time(22, 30), time(6))
+        assert (site.crisis_line, site.emergency_number) == ("024", "112")
+
+    @pytest.mark.parametrize("missing", ["quiet_from", "crisis_line", "emergency_number"])
+    def test_nobody_is_left_without_a_number_to_call(self, manager: Client, missing: str) -> None:
+        answer = add(manager, "clinic_site", self.data(("0", "08:00", "18:00")) | {missing: ""})
+        assert (errors(answer), Site.objects.filter(name="North").exists()) == (["This field is required."], False)
 
     @pytest.mark.parametrize(
         ("hours", "sentence"),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import Chair, Site, finite, same
 from patients.models import Patient
 from scheduling.models.states import FREED, LIVE, MONITORED, OPEN, RUNNING, CourseState, PhaseChoice, SessionState
+from scheduling.models.wishes import move_asked
 from scheduling.protocols import library
 from scheduling.protocols.types import Protocol
 
@@ -104,7 +105,7 @@ class CourseQuerySet(models.QuerySet["Course"]):
     def with_history(self) -> CourseQuerySet:
         """With patient, site and protocol, and in three queries more all sessions, overrides and events."""
         return self.select_related("patient", "site", "protocol").prefetch_related(
-            Prefetch("sessions", Session.objects.with_site().in_order()),
+            Prefetch("sessions", Session.objects.with_site().in_order().annotate(move_asked=move_asked())),
             Prefetch("overrides", Override.objects.select_related("by").order_by("at", "pk")),
             Prefetch("events", CourseEvent.objects.select_related("by").order_by("at", "pk")),
         )

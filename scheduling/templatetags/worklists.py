@@ -65,7 +65,7 @@ ACTS = (
     (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct the address")),
     (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Open patient")),
     (TaskKind.CALL_ASKED, "patient", "patient", gettext_lazy("Open patient")),
-    (TaskKind.MOVE_ASKED, "visit", "session-move", gettext_lazy("Find a time")),
+    (TaskKind.MOVE_ASKED, "visit", "session-move", gettext_lazy("Move it")),
     (TaskKind.OVERRIDE_ASKED, "course", "course", gettext_lazy("Review")),
     (TaskKind.NEEDS_TIME, "visit", "session-move", gettext_lazy("Find a time")),
     (TaskKind.NO_DATES, "course", "course-add", gettext_lazy("Find dates")),

@@ -249,6 +249,8 @@ class _Drawn:
             yield draw_alert("rose", draw_icon("user-off"), _("%(name)s leaves %(time)s") % leaving)
         if session.needs_replan and session.state in OPEN:
             yield draw_alert("amber", draw_icon("arrows-exchange"), _("Needs a new time"))
+        elif session.state in OPEN and getattr(session, "move_asked", False):
+            yield draw_alert("amber", draw_icon("arrows-exchange"), _("Asks for another time"))
 
 
 def _until(at: datetime, read: Reading) -> str:

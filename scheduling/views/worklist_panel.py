@@ -17,7 +17,7 @@ from patients import measures
 from patients.measures import ANSWERS, LEAST_BASELINE, PHQ9
 from patients.models import Questionnaire, Score, TaskKind
 from patients.worklist import CLINICAL, CLOSED_BY_ACT
-from scheduling.lines import Line
+from scheduling.lines import Line, visit_of
 from scheduling.models import DOSED, LIVE, OPEN, Course, PhaseChoice, Session
 
 #: The items of the PHQ-9 in a few words.
@@ -140,12 +140,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Everything about the line that somebody looks at. `course` carries `given` and `planned` of its phase; `answers`
+    """Everything about the line that somebody looks at. `course` carries `given` and `planned` of its phase;
+    `asked` is the visit for which another time is wished; `answers`
     are empty where there are none, or where they are not for this reader."""
 
     line: Line
     course: Course | None
     next: Session | None
+    asked: Session | None
     score: Score | None
     unsent: Questionnaire | None
     answers: tuple[Answered, ...]
@@ -173,6 +175,11 @@ class Chosen:
         return self.next.starts_at.astimezone(self.next.site.zone) if self.next else None
 
     @property
+    def asked_at(self) -> datetime | None:
+        """When the visit starts for which another time is wished, on its site's clocks."""
+        return self.asked.starts_at.astimezone(self.asked.site.zone) if self.asked else None
+
+    @property
     def is_maintenance(self) -> bool:
         return self.course is not None and self.course.phase == PhaseChoice.MAINTENANCE
 
@@ -195,6 +202,7 @@ def chosen(line: Line, me: Staff, now: datetime) -> Chosen:
         line=line,
         course=_course(line),
         next=coming.with_site().in_order().first(),
+        asked=_asked(line) if task.kind == TaskKind.MOVE_ASKED and is_open else None,
         score=score,
         unsent=unsent,
         answers=_answers(unsent.answers if unsent else score.items if score else None),
@@ -203,6 +211,11 @@ def chosen(line: Line, me: Staff, now: datetime) -> Chosen:
         may_snooze=is_open and may and task.kind != TaskKind.ITEM_9,
         staff=_able(line) if is_open else (),
     )
+
+
+def _asked(line: Line) -> Session | None:
+    """The visit for which the patient asks for another time, as it stands."""
+    return Session.objects.with_site().filter(pk=visit_of(line.task) or 0).first()
 
 
 def _course(line: Line) -> Course | None:

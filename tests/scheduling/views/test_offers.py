@@ -105,3 +105,20 @@ def test_a_patient_whom_no_mail_reaches_is_offered_nothing(desk: Client, session
     answer = desk.post(f"/sessions/{session.pk}/offer/", form("2027-02-03T15:00"))
 
     assert (answer.status_code, Offer.objects.count()) == (400, 0)
+
+
+def test_the_worklist_the_board_and_the_course_show_the_wish(desk: Client, session: Session) -> None:
+    moving.ask(session=session, weekdays=[2, 4], part="morning", text="After ten", now=NOW)
+
+    answer = desk.get("/worklist/")
+
+    assert told(answer, "[role=cell]")[2] == (
+        "The patient asks for another time: Wednesday or Friday, mornings. “After ten”"
+    )
+    acts = [(link.text, link.attributes["href"]) for link in page(answer).all("a.large")]
+    assert acts == [
+        ("Move it a", f"/sessions/{session.pk}/move/"),
+        ("Offer other times o", f"/sessions/{session.pk}/offer/?back=/worklist/"),
+    ]
+    assert "Asks for another time" in desk.get("/board/2027-02-04/").content.decode()
+    assert "Asks for another time" in told(desk.get(f"/courses/{session.course_id}/"), ".states")[1]

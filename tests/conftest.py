@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import django
 import psutil
@@ -37,6 +38,17 @@ def at_now() -> Iterator[None]:
 
     with time_machine.travel(NOW, tick=False):
         yield
+
+
+@pytest.fixture(autouse=True)
+def counts_of_its_own() -> Iterator[None]:
+    """Every test counts for itself how often something was asked for: in many the clock stands still."""
+    from django.core.cache import caches  # it needs the settings
+
+    cache = caches["default"]
+    prefix, cache.key_prefix = cache.key_prefix, f"test-{uuid4()}"
+    yield
+    cache.key_prefix = prefix
 
 
 def end_killed_runs() -> None:

@@ -1,7 +1,8 @@
-"""How often the patient's page may be asked for: by one address, and by one link.
+"""How often the patient's page may be asked for: with one link, and by whoever tries links that were never made.
 
-The counts stand in Redis. Without it everybody is let through: a link cannot be guessed, and a patient has to be able
-to answer. A person never comes near the limits, also behind an address that many share.
+An address as such has no limit: behind one stand a whole clinic's patients, or a provider's. The counts stand in Redis.
+Without it everybody is let through: a link cannot be guessed, and a patient has to be able to answer. A person never
+comes near the limits.
 """
 
 from __future__ import annotations
@@ -19,37 +20,46 @@ from scheduling.mails import links
 
 
 class _Limit(SimpleRateThrottle):
-    """A limit that holds for what `key` tells apart."""
+    """A limit for everything that has the same `key`; it holds neither a link nor anything else that opens one."""
 
     def __init__(self, key: str) -> None:
         super().__init__()
-        self.key_of = key
+        self.counted = key
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        """What counts together. Neither a link nor anything else that opens it."""
-        return f"portal-{self.scope}-{self.key_of}"
+        """Under what it is counted."""
+        return f"portal-{self.scope}-{self.counted}"
 
-
-class ByAddress(_Limit):
-    """Whoever asks from one address."""
-
-    scope = "address"
-    rate = "240/min"
+    def wait_of(self) -> int:
+        """Count a request; how many seconds it has to wait, 0 for one that may pass."""
+        asked = cast("Any", None)  # DRF's request and view, of which this limit uses nothing
+        try:
+            if self.allow_request(asked, asked):
+                return 0
+        except RedisError:
+            return 0
+        return int(self.wait() or 0) + 1
 
 
 class ByLink(_Limit):
-    """Whoever asks with one link, wrong ones too."""
+    """Whoever asks with one link."""
 
     scope = "link"
     rate = "60/min"
 
 
-def wait_of(request: HttpRequest, token: str) -> int:
-    """How many seconds somebody has to wait who asks too often, 0 for everybody else. Counts the request."""
-    limits = (ByAddress(client_ip(request)), ByLink(links.digest(token)))
-    asked = cast("Any", request), cast("Any", None)  # DRF's own request and view, of which these limits use nothing
-    try:
-        waits = [limit.wait() or 1 for limit in limits if not limit.allow_request(*asked)]
-    except RedisError:
-        return 0
-    return round(max(waits, default=0.0) + 0.5) if waits else 0
+class ByGuesser(_Limit):
+    """Whoever asks, from one address, with links that were never made."""
+
+    scope = "guesser"
+    rate = "30/min"
+
+
+def wait_of(token: str) -> int:
+    """How many seconds to wait for whoever asks too often with this link, 0 for everybody else. Counts the request."""
+    return ByLink(links.digest(token)).wait_of()
+
+
+def wait_of_guesser(request: HttpRequest) -> int:
+    """The same for an address from which links are tried that were never made."""
+    return ByGuesser(client_ip(request)).wait_of()

@@ -51,7 +51,7 @@ def portal_page(*methods: str, proves: bool = True, void: VoidView | None = None
             with translation.override(chosen_language(request)):
                 if (request.method or "").replace("HEAD", "GET") not in methods:
                     return private(request, _not_so(request, methods, token))
-                if wait := limits.wait_of(request, token):
+                if wait := limits.wait_of(token):
                     return private(request, too_often(request, wait))
                 if refusal := _old_form(request, token):
                     return private(request, refusal)
@@ -87,7 +87,10 @@ def show(
 
 
 def void_page(request: HttpRequest, void: LinkVoid) -> HttpResponse:
-    """Why the link opens nothing, and whom to call; the number is known without a link where there is one clinic."""
+    """Why the link opens nothing, and whom to call; the number is known without a link where there is one clinic.
+    Whoever tries one link after the other has to wait."""
+    if void.reason == Void.UNKNOWN and (wait := limits.wait_of_guesser(request)):
+        return too_often(request, wait)
     site = void.site
     if site is None:
         sites = Site.objects.all()[:2]

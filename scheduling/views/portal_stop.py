@@ -32,7 +32,7 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
     """Stop mails by POST: from a mail program (`List-Unsubscribe=One-Click`, RFC 8058), or by the page's own buttons.
     GET shows the page and changes nothing, for mail scanners open every link."""
     with translation.override(chosen_language(request)):
-        if wait := limits.wait_of(request, token):
+        if wait := limits.wait_of(token):
             return private(request, too_often(request, wait))
         mail = links.find(token)
         if mail is None:

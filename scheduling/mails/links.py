@@ -8,6 +8,8 @@ without a question to the database.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from django.conf import settings
@@ -18,6 +20,9 @@ from scheduling.models import Mail
 
 #: Letters of a token (hexadecimal): 128 bits that say which, 64 that sign them.
 _OPENS, _SIGNS = 32, 16
+
+#: How long the link of a mail opens that tells of no single visit (P).
+NEWS_OPENS = timedelta(days=60)
 
 
 def token(seed: UUID) -> str:
@@ -34,7 +39,15 @@ def digest(token: str) -> str:
 def address(name: str, token: str) -> str:
     """The whole address of a page of the patient: `name` is that of its URL, which takes the token."""
     site: str = settings.SITE_URL
-    return site.rstrip("/") + reverse(name, args=[token])
+    before, after = _around_token(name)
+    return f"{site.rstrip('/')}{before}{token}{after}"
+
+
+@lru_cache(maxsize=32)
+def _around_token(name: str) -> tuple[str, str]:
+    """The path of a page before and after its token: Django looks it up anew each time, for every mail twice."""
+    before, _, after = reverse(name, args=["token"]).partition("token")
+    return before, after
 
 
 def find(token: str) -> Mail | None:

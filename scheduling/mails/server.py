@@ -45,8 +45,6 @@ class Server:
 
     def send(self, message: Message) -> Outcome:
         """Hand one mail to the server; what it refuses for good has failed, all else stays due."""
-        if self.down:
-            return Outcome(MailState.DUE, self.down, tried=True)
         try:
             connection = self.open()
         except (OSError, smtplib.SMTPException) as error:

@@ -72,6 +72,7 @@ def test_beat_follows_the_clock_of_the_clinic() -> None:
     assert (before, hourly.is_due(begun).is_due) == (False, True)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_sending_mail_empties_the_outbox(clinic: Clinic, server: MailServer) -> None:
     for number in range(3):
         book(clinic, number)

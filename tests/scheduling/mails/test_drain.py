@@ -21,7 +21,7 @@ from clinic.local import places
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, moving, roster
 from scheduling.mails import drain
-from scheduling.models import Course, Mail, MailKind, MailState, Session, SessionState
+from scheduling.models import Attempt, Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols.types import Place
 from tests.factories import (
     MONDAY,
@@ -35,7 +35,7 @@ from tests.factories import (
 )
 from tests.mail_server import MailServer
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)  # what is sent is written down on another connection
 
 DUE, SENT, FAILED, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.FAILED, MailState.WITHDRAWN
 
@@ -119,20 +119,24 @@ def test_a_booking_arrives_with_all_dates(clinic: Clinic, server: MailServer) ->
     assert (mail.state, mail.sent_at, mail.attempts, mail.error) == (SENT, NOW, 1, "")
     assert server.subjects == [("ingrid@example.org", "Your dates with us")]
     assert [(method, sequence, at) for method, _, sequence, at in entries(server, 0)] == [
-        ("PUBLISH", 1, start(day)) for day in (1, 4, 8, 11)
+        ("REQUEST", 1, start(day)) for day in (1, 4, 8, 11)
     ]
 
 
 def test_reminders_arrive_when_they_are_due(clinic: Clinic, server: MailServer) -> None:
-    book(clinic)
-    for now in (NOW, start(1, "06:59"), start(1, "07:00"), start(2, "08:59"), start(2), start(4, "07:00")):
-        drain.send_batch(now=now)
-    assert [subject for _, subject in server.subjects] == [
-        "Your dates with us",
-        "Reminder: Tuesday 2 February 2027, 09:00",
-        "Reminder: Friday 5 February 2027, 09:00",
-        "Reminder: Friday 5 February 2027, 09:00",
-    ]
+    course = book(clinic)
+    Mail.objects.exclude(session__number=2).update(state=WITHDRAWN)
+    sent = Mail.objects.filter(course=course, state=SENT).order_by("-due_at")
+    for due, kind in (
+        (start(1), MailKind.PREPARATION),
+        (start(2), MailKind.TWO_DAYS),
+        (start(3), MailKind.SCORE_DUE),
+        (start(4, "07:00"), MailKind.TWO_HOURS),
+    ):
+        assert drain.send_batch(now=due - timedelta(seconds=1)) == 0
+        assert drain.send_batch(now=due) == 1
+        assert sent.values_list("kind", "sent_at").first() == (kind, due)
+    assert len(server.received) == 4
 
 
 def test_a_move_is_told_once_and_raises_the_sequence_of_the_same_entry(clinic: Clinic, server: MailServer) -> None:
@@ -141,20 +145,12 @@ def test_a_move_is_told_once_and_raises_the_sequence_of_the_same_entry(clinic: C
     second = course.sessions.get(number=2)
     moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
     drain.send_batch(now=NOW)
-    drain.send_batch(now=start(2))  # when the old reminder was due; the new one is sent instead
-
-    assert [subject for _, subject in server.subjects] == [
-        "Your dates with us",
-        "Your dates have changed",
-        "Reminder: Thursday 4 February 2027, 10:00",
-    ]
+    assert [subject for _, subject in server.subjects] == ["Your dates with us", "Your dates have changed"]
     uids = [uid for _, uid, _, _ in entries(server, 0)]
-    assert entries(server, 1) == [
-        ("PUBLISH", uids[0], 1, start(1)),
-        ("PUBLISH", uids[1], 2, start(3, "10:00")),
-        ("PUBLISH", uids[2], 1, start(8)),
-        ("PUBLISH", uids[3], 1, start(11)),
-    ]
+    assert entries(server, 1) == [("REQUEST", uids[1], 2, start(3, "10:00"))]
+
+    drain.send_batch(now=start(2))  # when the old reminder was due; that of the new time has gone out before
+    assert set(Mail.objects.filter(session=second, times_version=1).values_list("state", flat=True)) == {WITHDRAWN}
 
 
 def test_a_cancelled_course_takes_its_entries_back(clinic: Clinic, server: MailServer) -> None:
@@ -181,14 +177,14 @@ def test_what_happened_while_the_server_was_down_is_told_in_one_mail(clinic: Cli
     (mail,) = unreachable.received
     text = mail.get_body(("plain",))
     assert text is not None
-    assert [line.strip() for line in text.get_content().splitlines() if line.startswith("  ")] == [
-        "- No longer: Friday 5 February 2027, 09:00 Eastern Time",
-        "Now: Friday 5 February 2027, 11:00 Eastern Time, about 3 h 10 min",
-        "- Cancelled: Tuesday 9 February 2027, 09:00 Eastern Time",
-        "- Tuesday 2 February 2027, 09:00 Eastern Time, about 3 h 10 min",
-        "- Friday 5 February 2027, 11:00 Eastern Time, about 3 h 10 min",
-        "- Friday 12 February 2027, 09:00 Eastern Time, about 3 h 10 min",
-    ]
+    said = " ".join(text.get_content().split())
+    for told in (
+        "No longer: Friday 5 February 2027, 09:00",
+        "Now: Friday 5 February 2027",
+        "11:00 Eastern Time",
+        "Cancelled: Tuesday 9 February 2027, 09:00",
+    ):
+        assert told in said
 
 
 def test_one_connection_carries_a_batch(clinic: Clinic, server: MailServer) -> None:
@@ -220,7 +216,7 @@ def test_a_reminder_is_withdrawn_when_its_session_has_changed_past_the_applicati
     clinic: Clinic, server: MailServer, change: dict[str, object]
 ) -> None:
     course = book(clinic)
-    Mail.objects.filter(course=course, kind=MailKind.BOOKED).delete()
+    Mail.objects.exclude(kind=MailKind.TWO_HOURS).delete()
     Session.objects.filter(course=course, number=1).update(**change)
     assert drain.send_batch(now=start(1, "07:00")) == 1
     mail = Mail.objects.get(session__number=1)
@@ -346,7 +342,7 @@ def test_what_is_too_late_fails_onto_the_worklist_also_while_the_server_is_down(
     clinic: Clinic, unreachable: MailServer
 ) -> None:
     book(clinic)
-    Mail.objects.filter(kind=MailKind.BOOKED).delete()
+    Mail.objects.exclude(kind=MailKind.TWO_HOURS).delete()
     drain.send_batch(now=start(1, "08:59"))
     assert drain.send_batch(now=start(1)) == 1
     mail = Mail.objects.get(session__number=1)
@@ -448,7 +444,6 @@ def in_threads(work: Callable[[], int], number: int) -> list[int]:
         return [future.result() for future in [threads.submit(act) for _ in range(number)]]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_drains_at_the_same_time_share_the_work_and_send_each_mail_once(clinic: Clinic, server: MailServer) -> None:
     addresses = sorted(f"p{number}@example.org" for number in range(24))
     for address in addresses:
@@ -459,12 +454,11 @@ def test_drains_at_the_same_time_share_the_work_and_send_each_mail_once(clinic: 
     assert {state for _, state in states()} == {SENT}
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_booking_does_not_wait_for_a_mail_that_is_on_its_way(clinic: Clinic, server: MailServer) -> None:
     course = book(clinic)
     server.pauses["ingrid@example.org"] = 0.8
     worker = ThreadPoolExecutor(1).submit(in_threads, lambda: drain.send_batch(now=NOW), 1)
-    while not server.tried:
+    while not (server.tried or worker.done()):
         time.sleep(0.01)
     begin = time.monotonic()
     moving.move_session(
@@ -501,7 +495,6 @@ def kill_once(process: subprocess.Popen[bytes], happened: Callable[[], bool]) ->
     assert process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_before_the_server_has_accepted_loses_nothing_and_doubles_nothing(
     clinic: Clinic, server: MailServer
 ) -> None:
@@ -509,13 +502,13 @@ def test_a_worker_killed_before_the_server_has_accepted_loses_nothing_and_double
         a_mail(clinic, address)
     server.pauses["b@example.org"] = 30
     kill_once(drain_elsewhere(server), lambda: "b@example.org" in server.tried)
-    assert states() == [("a@example.org", SENT), ("b@example.org", DUE), ("z@example.org", DUE)]
+    assert {state for _, state in states()} == {DUE}  # the batch is not committed, but that the first was sent is
+    assert list(Attempt.objects.values_list("mail__patient__email", "state")) == [("a@example.org", SENT)]
     server.pauses.clear()
-    assert drain.send_batch(now=NOW) == 2
+    assert drain.send_batch(now=NOW) == 3
     assert [address for address, _ in server.subjects] == ["a@example.org", "b@example.org", "z@example.org"]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_one_double_that_is_possible_carries_the_same_message_id(clinic: Clinic, server: MailServer) -> None:
     for address in ("a@example.org", "b@example.org"):
         a_mail(clinic, address)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, moving
-from scheduling.mails import outbox
+from scheduling.mails import links, outbox
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
@@ -19,7 +20,7 @@ from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
 pytestmark = pytest.mark.django_db
 
 DAYS = (1, 4, 8, 11)
-DUE, SENT, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.WITHDRAWN
+DUE, SENT, FAILED, WITHDRAWN = MailState.DUE, MailState.SENT, MailState.FAILED, MailState.WITHDRAWN
 
 
 def start(day: int, clock: str = "09:00") -> datetime:
@@ -48,33 +49,63 @@ def mails(course: Course, state: MailState = DUE) -> list[tuple[str, int | None,
     return list(rows.values_list("kind", "session__number", "due_at"))
 
 
-def test_a_booking_queues_one_mail_and_two_reminders_for_each_session(clinic: Clinic) -> None:
+def reminders(number: int, day: int, *kinds: str) -> list[tuple[str, int | None, datetime]]:
+    """The reminders of a session on this day at 9, or some of them."""
+    due = {
+        "preparation": start(day - 3),
+        "two-days": start(day - 2),
+        "score-due": start(day - 1),
+        "two-hours": start(day, "07:00"),
+    }
+    return [(kind, number, due[kind]) for kind in kinds or due]
+
+
+def by_due(*found: tuple[str, int | None, datetime]) -> list[tuple[str, int | None, datetime]]:
+    return sorted(found, key=lambda mail: mail[2])
+
+
+ALL = [*reminders(1, 1, "score-due", "two-hours"), *reminders(2, 4), *reminders(3, 8), *reminders(4, 11)]
+
+
+def test_a_booking_queues_one_mail_and_the_reminders_of_each_session(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
-    assert mails(course) == [
-        ("booked", None, NOW),
-        ("two-hours", 1, start(1, "07:00")),
-        ("two-days", 2, start(2)),
-        ("two-hours", 2, start(4, "07:00")),
-        ("two-days", 3, start(6)),
-        ("two-hours", 3, start(8, "07:00")),
-        ("two-days", 4, start(9)),
-        ("two-hours", 4, start(11, "07:00")),
-    ]
+    assert mails(course) == by_due(("booked", None, NOW), *ALL)
 
 
-def test_a_reminder_is_worth_sending_until_the_next_one_and_the_last_until_the_session(clinic: Clinic) -> None:
+def test_every_mail_has_a_link_of_its_own_and_the_database_only_its_digest(clinic: Clinic) -> None:
+    book(clinic, PatientFactory.create())
+    rows = list(Mail.objects.all())
+    assert [mail.link_hash for mail in rows] == [links.digest(links.token(mail.seed)) for mail in rows]
+    assert len({mail.link_hash for mail in rows}) == len(rows)
+
+
+def test_a_reminder_is_worth_sending_until_one_that_says_as_much_and_the_last_until_the_session(
+    clinic: Clinic,
+) -> None:
     course = book(clinic, PatientFactory.create())
     second = Mail.objects.filter(course=course, session__number=2).order_by("due_at")
     assert list(second.values_list("kind", "try_at", "expires_at")) == [
+        ("preparation", start(1), start(2)),
         ("two-days", start(2), start(4, "07:00")),
+        ("score-due", start(3), start(4, "07:00")),
         ("two-hours", start(4, "07:00"), start(4)),
     ]
     assert Mail.objects.get(course=course, kind=MailKind.BOOKED).expires_at == start(11)
 
 
+def test_a_reminder_of_an_early_session_goes_out_before_the_night(clinic: Clinic) -> None:
+    clinic.site.quiet_until = time(7, 30)
+    clinic.site.save(update_fields=["quiet_until"])
+    course = book(clinic, PatientFactory.create())
+    last = Mail.objects.filter(course=course, kind=MailKind.TWO_HOURS).order_by("due_at")
+    assert list(last.values_list("due_at", flat=True)) == [start(day - 1, "20:45") for day in DAYS]
+
+
 def test_nothing_is_queued_for_a_time_that_is_past(clinic: Clinic) -> None:
-    course = book(clinic, PatientFactory.create(), now=start(1, "07:01"))
-    assert mails(course)[:2] == [("booked", None, start(1, "07:01")), ("two-days", 2, start(2))]
+    booked_at = start(1, "07:01")
+    course = book(clinic, PatientFactory.create(), now=booked_at)
+    late = [mail for mail in ALL if mail[1] != 1]
+    assert mails(course) == by_due(("booked", None, booked_at), *late)
 
 
 def test_a_held_course_says_nothing(clinic: Clinic) -> None:
@@ -87,15 +118,12 @@ def test_a_move_withdraws_the_reminders_and_queues_new_ones(clinic: Clinic) -> N
     second = sessions_of(course)[1]
     moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
 
-    assert mails(course, WITHDRAWN) == [
-        ("booked", None, NOW),
-        ("two-days", 2, start(2)),
-        ("two-hours", 2, start(4, "07:00")),
-    ]
-    assert mails(course)[:4] == [
+    assert mails(course, WITHDRAWN) == [("booked", None, NOW), *reminders(2, 4)]
+    assert [mail for mail in mails(course) if mail[1] in (None, 2)] == [
         ("changed", None, NOW),
-        ("two-hours", 1, start(1, "07:00")),
+        ("preparation", 2, start(0, "10:00")),
         ("two-days", 2, start(1, "10:00")),
+        ("score-due", 2, start(2, "10:00")),
         ("two-hours", 2, start(3, "08:00")),
     ]
 
@@ -112,18 +140,14 @@ def test_an_added_session_gets_its_reminders(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
     Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
     booking.add_sessions(actor=clinic.desk, course=course, places=[place(clinic, start(15))], now=NOW)
-    assert [mail for mail in mails(course) if mail[1] in (None, 5)] == [
-        ("changed", None, NOW),
-        ("two-days", 5, start(13)),
-        ("two-hours", 5, start(15, "07:00")),
-    ]
+    assert [mail for mail in mails(course) if mail[1] in (None, 5)] == [("changed", None, NOW), *reminders(5, 15)]
 
 
 def test_a_cancelled_session_is_not_reminded_of(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
     second = sessions_of(course)[1]
     cancelling.cancel_session(actor=clinic.desk, session=second, reason="Ill", now=NOW)
-    assert list(Mail.objects.filter(session=second).values_list("state", flat=True)) == [WITHDRAWN, WITHDRAWN]
+    assert set(Mail.objects.filter(session=second).values_list("state", flat=True)) == {WITHDRAWN}
     assert [kind for kind, number, _ in mails(course) if number is None] == ["cancelled"]
 
 
@@ -141,32 +165,84 @@ def test_a_refused_booking_leaves_nothing(clinic: Clinic) -> None:
     assert Mail.objects.count() == before
 
 
-def test_a_patient_without_an_address_makes_one_line_on_the_worklist(clinic: Clinic) -> None:
-    patient = PatientFactory.create(email="")
-    course = book(clinic, patient)
+# Patients to whom no mail can go
+
+
+UNREACHABLE = [
+    ({"email": ""}, "no-address", "The patient has no mail address any more."),
+    ({"mail_level": "stopped"}, "mail-stopped", "The patient wants no mails."),
+    ({"mail_level": ""}, "mail-stopped", "Nobody has asked the patient about mails."),
+    (
+        {"email_fault": "bounced", "email_fault_at": NOW},
+        "bad-address",
+        "Mails do not reach the patient at this address.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("patient", "line", "reason"), UNREACHABLE)
+def test_what_cannot_be_mailed_is_written_down_as_failed_and_makes_one_line_on_the_worklist(
+    clinic: Clinic, patient: dict[str, Any], line: str, reason: str
+) -> None:
+    someone = PatientFactory.create(**patient)
+    course = book(clinic, someone)
     cancelling.cancel_session(actor=clinic.desk, session=sessions_of(course)[0], reason="Ill", now=NOW)
-    assert Mail.objects.count() == 0
-    lines = Task.objects.filter(kind=TaskKind.NO_ADDRESS)
-    assert list(lines.values_list("patient", "course", "done_at")) == [(patient.pk, course.pk, None)]
+    rows = Mail.objects.order_by("pk").values_list("kind", "state", "error")
+    assert list(rows) == [("booked", FAILED, reason), ("cancelled", FAILED, reason)]
+    lines = Task.objects.values_list("kind", "patient", "course", "done_at")
+    assert list(lines) == [(line, someone.pk, course.pk, None)]
 
 
-def test_an_address_that_comes_later_catches_up_once(clinic: Clinic) -> None:
-    patient = PatientFactory.create(email="")
-    course = book(clinic, patient)
-    patient.email = "late@example.org"
-    patient.save(update_fields=["email"])
+def test_the_line_about_somebody_who_was_never_asked_says_so(clinic: Clinic) -> None:
+    book(clinic, PatientFactory.create(mail_level=""))
+    assert worklist.text_of(Task.objects.get()) == (
+        "The patient was not asked about mails yet: tell dates and changes by phone, and ask."
+    )
+
+
+@pytest.mark.parametrize(("patient", "line", "reason"), UNREACHABLE)
+def test_what_was_not_mailed_is_caught_up_with_once(
+    clinic: Clinic, patient: dict[str, Any], line: str, reason: str
+) -> None:
+    someone = PatientFactory.create(**patient)
+    course = book(clinic, someone)
     later = start(2, "12:00")
+    outbox.catch_up(patient=someone, now=later)
+    assert mails(course) == []
+
+    now_reached = {"email": "late@example.org", "mail_level": "neutral", "email_fault": "", "email_fault_at": None}
+    for name, value in now_reached.items():
+        setattr(someone, name, value)
+    someone.save(update_fields=list(now_reached))
     for _ in range(2):
-        outbox.catch_up(patient=patient, now=later)
-    assert mails(course) == [
+        outbox.catch_up(patient=someone, now=later)
+    assert mails(course) == by_due(
         ("booked", None, later),
-        ("two-hours", 2, start(4, "07:00")),
-        ("two-days", 3, start(6)),
-        ("two-hours", 3, start(8, "07:00")),
-        ("two-days", 4, start(9)),
-        ("two-hours", 4, start(11, "07:00")),
-    ]
+        *reminders(2, 4, "score-due", "two-hours"),
+        *reminders(3, 8),
+        *reminders(4, 11),
+    )
     assert Task.objects.filter(kind=TaskKind.NO_ADDRESS, done_at=None).count() == 0
+
+
+def test_who_has_heard_of_the_dates_catches_up_with_what_has_changed(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient)
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    patient.mail_level = "stopped"
+    patient.save(update_fields=["mail_level"])
+    moving.move_session(
+        actor=clinic.desk, session=sessions_of(course)[1], place=place(clinic, start(3, "10:00")), now=NOW
+    )
+    patient.mail_level = "neutral"
+    patient.save(update_fields=["mail_level"])
+    outbox.catch_up(patient=patient, now=NOW)
+    assert [mail for mail in mails(course) if mail[1] in (None, 2)] == [
+        ("changed", None, NOW),
+        ("preparation", 2, start(0, "10:00")),
+        ("two-days", 2, start(1, "10:00")),
+        ("score-due", 2, start(2, "10:00")),
+        ("two-hours", 2, start(3, "08:00")),
+    ]
 
 
 def test_catching_up_without_an_address_or_a_course_does_nothing(clinic: Clinic) -> None:

@@ -107,7 +107,7 @@ _INVISIBLE = re.compile(
 )
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _ESCAPES = re.compile("(?:%[0-9A-Fa-f]{2})+")
-_TAGS = re.compile(r"<[^>]*>")
+_TAGS = re.compile(r"<style>[^<]*</style>|<[^>]*>")
 _FOLDS = re.compile(r"\r?\n[ \t]")
 
 
@@ -137,8 +137,9 @@ def clean(text: str) -> bool:
     if any(capitals in plain for capitals in CAPITALS) and _CAPITALS.search(plain):
         return False
     small = plain.lower()
-    if any(letters in small and pattern.search(small) for letters, pattern in _BY_LETTERS):
-        return False
+    for letters, pattern in _BY_LETTERS:
+        if letters in small and pattern.search(small):
+            return False
     return not any(end.search(small) and pattern.search(small) for end, pattern in _BY_ENDS)
 
 

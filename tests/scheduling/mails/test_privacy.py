@@ -228,6 +228,7 @@ def test_headers_are_held_to_the_list(headers: dict[str, str], hits: tuple[Hit, 
     ("page", "words"),
     [
         ("<p>k<b>et</b>amine</p>", "ketamin"),
+        ("<p>keta<style>b { color: red; }</style>mine</p>", "ketamin"),
         ('<a href="https://example.org/psychiatry/">here</a>', "psychiatr"),
         ('<div style="display:none">Dose due</div>', "dose"),
         ("<!-- phase -->", "phase"),

@@ -19,6 +19,7 @@ from clinic.models import OpeningHours, Role, Shift, Staff
 from patients import worklist
 from patients.models import Instrument, Patient, Score, TaskKind
 from scheduling.models import Course, Day, Session, SessionState
+from scheduling.portal import questionnaires
 from tests.factories import (
     MONDAY,
     NOW,
@@ -32,6 +33,7 @@ from tests.factories import (
     StaffFactory,
     local,
     make_clinic,
+    went,
 )
 from tests.pages import Element, page, says, signed_in
 from tests.scheduling import measure
@@ -733,3 +735,23 @@ def test_there_is_a_place_for_each_five_minutes_of_the_longest_day() -> None:
     places = [f".y{row}{{--y:{row + 1}}}" for row in range(301)] + [f".h{rows}{{--n:{rows}}}" for rows in range(1, 301)]
 
     assert styles.splitlines()[1:] == places
+
+
+def test_who_is_awaited_has_answered_the_form(at_now: None, clinic: Clinic, desk: Client) -> None:
+    awaited = visit(clinic)
+    for now, told in ((NOW - timedelta(hours=11), "Form answered Sun 31 Jan 20:00."), (NOW, "Form answered 07:00.")):
+        for step in range(1, 10):
+            questionnaires.answer(session=awaited, step=step, value=0, now=now)
+        score = questionnaires.send(session=awaited, instrument="phq9", now=now)
+
+        assert told in desk.get("/").content.decode()
+        Score.objects.filter(pk=score.pk).update(voided_at=now, voided_by=clinic.nurse)
+    assert "Form answered" not in desk.get("/").content.decode()
+
+
+def test_item_9_that_was_not_sent_stands_on_the_board(at_now: None, clinic: Clinic, desk: Client) -> None:
+    here = visit(clinic)
+    questionnaires.answer(session=here, step=9, value=1, now=NOW)
+    went(Session.objects.filter(pk=here.pk), SessionState.CHECKED_IN)
+
+    assert "Item 9 above 0, not seen" in desk.get("/").content.decode()

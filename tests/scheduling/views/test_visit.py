@@ -16,7 +16,8 @@ from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Score, Task, TaskKind
 from scheduling.models import AdverseEvent, Course, Session, SessionState, VisitRecord, VitalsRound
-from tests.factories import MONDAY, PASSWORD, Clinic, StaffFactory, local
+from scheduling.portal import questionnaires
+from tests.factories import MONDAY, PASSWORD, Clinic, StaffFactory, local, went
 from tests.pages import form_data, page, says, signed_in
 from tests.visits import make_visit
 
@@ -701,3 +702,70 @@ def test_the_page_asks_a_constant_number_of_queries(
     nurse.get(path)
     with django_assert_num_queries(15):
         nurse.get(path)
+
+
+# What the patient has answered alone
+
+
+def tap(session: Session, *values: int, first: int = 1, clock: str = "08:10") -> None:
+    """The patient answers on their own page."""
+    for step, value in enumerate(values, start=first):
+        questionnaires.answer(session=session, step=step, value=value, now=at(clock))
+
+
+def checks(answer: Any) -> list[str]:
+    [panel] = page(answer).all("section.checks")
+    return [item.text for item in panel.all("li")]
+
+
+def test_the_page_says_that_the_form_is_missing_and_when_it_was_answered(
+    nurse: Client, path: str, session: Session
+) -> None:
+    assert "Open: PHQ-9 of this week Write it down" in checks(nurse.get(path))
+
+    tap(session, *[1] * 8, 0)
+    questionnaires.send(session=session, instrument="phq9", now=at("08:12"))
+    assert "Done: PHQ-9 of this week: answered by the patient, 08:12" in checks(nurse.get(path))
+
+
+def test_before_a_later_dose_the_form_is_asked_for_on_its_day(
+    nurse: Client, session: Session, course: Course, clinic: Clinic, clock: time_machine.Traveller
+) -> None:
+    went(course.sessions.filter(pk=session.pk))
+    later = course.sessions.in_order()[1]
+    path = f"/sessions/{later.pk}/visit/"
+    assert [text for text in checks(nurse.get(path)) if "PHQ-9" in text] == []
+
+    clock.move_to(later.starts_at - timedelta(minutes=10))
+    nurse = signed_in(clinic.nurse)
+    assert "Open: PHQ-9 since the last dose Write it down" in checks(nurse.get(path))
+
+    evening = later.starts_at - timedelta(hours=12)
+    for step in range(1, 10):
+        questionnaires.answer(session=later, step=step, value=0, now=evening)
+    questionnaires.send(session=later, instrument="phq9", now=evening)
+    assert "Done: PHQ-9 since the last dose: answered by the patient, Wed 3 Feb 21:00" in checks(nurse.get(path))
+
+
+def test_item_9_that_was_not_sent_holds_the_dose_until_it_is_acknowledged_on_the_worklist(
+    nurse: Client, path: str, session: Session, scored: Score, colleague: Staff, clinic: Clinic
+) -> None:
+    Score.objects.filter(pk=scored.pk).update(voided_at=at("08:05"), voided_by=clinic.nurse)
+    tap(session, 2, first=9)
+    clinician = signed_in(clinic.clinician)
+    check_in(nurse, path)
+    measure(nurse, path)
+    refused = dose(nurse, path, colleague)
+    assert "A clinician has to acknowledge the answer to item 9 first." in refused.content.decode()
+
+    task = Task.objects.get(kind="item-9")
+    line = f"/worklist/?line={task.pk}"
+    assert clinician.get(f"{path}seen/")["Location"] == line
+    assert [link.attributes["href"] for link in page(clinician.get(path)).all("a") if link.text == "Acknowledge"] == [
+        line
+    ]
+    clinician.post(f"/worklist/{task.pk}/acknowledge/", {"note": ""})
+    assert Task.objects.get(kind="item-9").done_at is None
+    clinician.post(f"/worklist/{task.pk}/acknowledge/", {"note": "Spoke with the patient"})
+    assert Task.objects.get(kind="item-9").done_by == clinic.clinician
+    assert "Done: Item 9 acknowledged" in checks(nurse.get(path))

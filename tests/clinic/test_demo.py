@@ -16,9 +16,9 @@ from pytest_django import DjangoDbBlocker
 
 from clinic.local.demo import fill, house, people
 from clinic.models import Chair, Closure, Role, Shift, Site, Staff
-from patients.models import Patient, Task, TaskKind
-from scheduling import board
-from scheduling.models import UNDER_WAY, Course, Mail, MailState, ProtocolVersion, Session
+from patients.models import Patient, Questionnaire, Task, TaskKind
+from scheduling import board, timelines
+from scheduling.models import UNDER_WAY, Course, CourseEvent, Mail, MailKind, MailState, ProtocolVersion, Session
 from scheduling.protocols import library, spacing
 from scheduling.protocols.types import Phase, Spot
 from scheduling.visits import charts
@@ -169,6 +169,25 @@ class TestTheClinic:
         assert due.filter(due_at__lt=MONDAY_NOON).count() == 0
         assert due.filter(kind="two-days").count() > 15
         assert Mail.objects.filter(state=MailState.SENT, kind="two-hours").count() > 30
+
+    def test_has_mails_in_every_state_and_of_every_kind_but_what_the_desk_offers(self) -> None:
+        lately = Mail.objects.filter(due_at__gt=MONDAY_NOON - timedelta(hours=24))
+        assert set(lately.values_list("state", flat=True)) == set(MailState)
+        assert set(Mail.objects.values_list("kind", flat=True)) == set(MailKind) - {MailKind.OFFER}
+
+    def test_has_patients_who_answered_behind_the_links_of_their_mails(self) -> None:
+        levels = Counter(Patient.objects.exclude(email="").values_list("mail_level", flat=True))
+        assert (levels["stopped"], levels["detailed"], levels[""]) == (1, 1, 0)
+        assert list(Patient.objects.exclude(email_fault="").values_list("email_fault", flat=True)) == ["bounced"]
+        assert [form.answers[:5] for form in Questionnaire.objects.filter(sent_at=None)] == [[2, 1, 2, 1, None]]
+        alone = CourseEvent.objects.filter(kind="confirmed", by=None)
+        assert {event.course.sessions.filter(reply__isnull=False).count() for event in alone} == {1}
+
+    def test_tells_why_every_patient_of_today_was_mailed(self) -> None:
+        for session in Session.objects.filter(local_date=MONDAY_NOON.date()):
+            told = timelines.of_session(session.pk, now=MONDAY_NOON)
+            assert told.summary
+            assert [one.at for one in told.told] == sorted(one.at for one in told.told)
 
     def test_shows_a_board_with_every_visit_of_today_that_takes_place(self) -> None:
         today = board.site_day(actor=Staff.objects.get(username="desk"), now=MONDAY_NOON)

@@ -11,14 +11,14 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import F, Q
 
-from clinic.local.demo import charts
+from clinic.local.demo import charts, replies
 from clinic.local.demo.diary import Diary, grid
 from clinic.local.demo.house import House
 from clinic.local.demo.people import READY
 from clinic.models import Staff
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, confirming, deciding, moving, placing
+from scheduling import booking, cancelling, deciding, moving, placing
 from scheduling.booking import Signature
 from scheduling.models import (
     FREED,
@@ -262,7 +262,7 @@ class Teller:
         session = Session.objects.get(course=course, local_date=self.house.today)
         if self.plot.state == SessionState.CONFIRMED:
             self._time_passes(course, self.now - timedelta(days=1))
-            confirming.confirm_session(actor=self.house.desk, session=session, now=self.now - timedelta(days=1))
+            replies.come(session, "Chidi Eze", now=self.now - timedelta(days=1))
             return
         if self.plot.state in FREED:
             absence.no_show(actor=self.house.desk, session=session, now=self.now - timedelta(minutes=60))

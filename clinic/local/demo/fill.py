@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
-from clinic.local.demo import charts, courses, house, people, scores, screenings
+from clinic.local.demo import charts, courses, house, people, replies, scores, screenings
 from clinic.models import Site, Staff
 from patients import registering
 from patients.models import Patient
@@ -43,6 +43,7 @@ def fill(*, now: datetime) -> bool:
         treated = courses.write(place, patients, now)
         charts.write_past(place, now)
         scores.write(treated, now)
+        replies.write(place, treated, now)
     return True
 
 

@@ -1,7 +1,7 @@
 """Evaluations: what is free, book, cancel, done, nobody came.
 
 Each verb locks the day and the patient like every write to the calendar, and judges again under lock. There is no
-course yet, so the row itself says who booked and who ended it, and no mail goes out.
+course yet, so the row itself says who booked and who ended it; what the patient is mailed is queued with it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from clinic.permissions import Verb
 from patients.models import Patient
 from scheduling import judging, openings, placing, writes
 from scheduling.booking import SlotTaken
+from scheduling.mails import outbox
 from scheduling.models import KEPT, Evaluation, EvaluationState, Room, Session
 from scheduling.openings import LEAD, DayFacts
 from scheduling.protocols.types import Place
@@ -164,6 +165,7 @@ def book_evaluation(
             at=now,
         )
         evaluation.save(force_insert=True)
+        outbox.renew_evaluation(evaluation=evaluation, now=now)
         return evaluation
 
     asked = {"actor": actor, "patient": patient, "room": room, "prescriber": prescriber, "starts_at": starts_at}
@@ -254,13 +256,14 @@ def _end(
 
     def act() -> Evaluation:
         placing.lock(evaluation.site, {evaluation.local_date}, evaluation.patient_id, now)
-        fresh = Evaluation.objects.select_related("site").get(pk=evaluation.pk)
+        fresh = Evaluation.objects.select_related("site", "patient").get(pk=evaluation.pk)
         if fresh.state != EvaluationState.BOOKED:
             raise Stale(_("This evaluation is not booked any more."))
         if check is not None:
             check(fresh, now)
         fresh.state, fresh.ended_at, fresh.ended_by, fresh.reason = state, now, actor, reason
         fresh.save(update_fields=["state", "ended_at", "ended_by", "reason"])
+        outbox.renew_evaluation(evaluation=fresh, now=now)
         return fresh
 
     asked = {"actor": actor, "evaluation": evaluation, "reason": reason}

@@ -27,7 +27,8 @@ AWAITED = (SessionState.BOOKED, SessionState.CONFIRMED)
 def no_show(
     *, actor: Staff, session: Session, reason: str = "", request_id: UUID | None = None, now: datetime
 ) -> Change:
-    """Nobody came: from the planned start on the time is free, what was to be sent is withdrawn.
+    """Nobody came: from the planned start on the time is free, what was to be sent is withdrawn, and the patient is
+    mailed that the visit was missed.
 
     Locks the days of the course's sessions, then the patient. The findings say what the course breaks now, such as
     `reach`; the session does not count and may be made up. Raises Stale before the planned start, and when the visit
@@ -52,6 +53,7 @@ def no_show(
         placing.renumber(course)
         placing.record(course, "no-show", by=actor, now=now, sessions=[fresh], findings=findings, reason=reason)
         outbox.renew(course=course, sessions=[fresh], news=None, now=now)
+        outbox.missed(course=course, session=fresh, now=now)
         once.remember(findings, course=course.pk, sessions=[fresh.pk])
         return Change(course, (fresh,), findings)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Invalid, RequestReused, RoleRefused, RulesBroken, Stale
 from clinic.models import Shift
-from patients.models import Patient
+from patients.models import Patient, Task
 from scheduling import evaluating
 from scheduling.booking import SlotTaken
 from scheduling.evaluating import (
@@ -23,6 +23,7 @@ from scheduling.evaluating import (
     finish_evaluation,
     free_starts,
 )
+from scheduling.mails import outbox
 from scheduling.models import Day, Evaluation, EvaluationState, Mail, Room
 from scheduling.writes import constraint_of
 from tests.factories import (
@@ -151,7 +152,53 @@ def test_a_booked_evaluation_says_when_where_with_whom_and_by_whom(
         "ended_by_id": None,
         "reason": "",
     }
-    assert not Mail.objects.exists()
+
+
+def queued(state: str = "due") -> list[tuple[str, str, datetime]]:
+    rows = Mail.objects.filter(state=state).order_by("due_at", "pk")
+    return list(rows.values_list("patient__email", "kind", "due_at"))
+
+
+def test_a_booking_is_mailed_with_its_reminders_and_what_is_past_is_not(
+    clinic: Clinic, patient: Patient, room: Room
+) -> None:
+    on_friday = local(MONDAY + timedelta(days=4), "10:00")
+    book(clinic, patient, room, starts_at=on_friday)
+    book(clinic, PatientFactory.create(email="b@example.org"), room, starts_at=TEN)
+    assert queued() == [
+        (patient.email, "booked", NOW),
+        ("b@example.org", "booked", NOW),
+        ("b@example.org", "two-hours", local(MONDAY, "08:00")),
+        (patient.email, "two-days", local(MONDAY + timedelta(days=2), "10:00")),
+        (patient.email, "two-hours", local(MONDAY + timedelta(days=4), "08:00")),
+    ]
+
+
+def test_a_cancelled_evaluation_is_told_and_not_reminded_of(
+    clinic: Clinic, patient: Patient, booked: Evaluation
+) -> None:
+    cancel_evaluation(actor=clinic.desk, evaluation=booked, reason="Ill", now=NOW)
+    assert queued() == [(patient.email, "cancelled", NOW)]
+    assert [kind for _, kind, _ in queued("withdrawn")] == ["booked", "two-hours"]
+
+
+@pytest.mark.parametrize("end", [finish_evaluation, evaluation_no_show])
+def test_nothing_is_mailed_of_an_evaluation_that_is_over(clinic: Clinic, booked: Evaluation, end: End) -> None:
+    end(actor=clinic.nurse, evaluation=booked, now=TEN)
+    assert queued() == []
+
+
+def test_who_cannot_be_mailed_is_told_of_an_evaluation_by_phone_and_catches_up(clinic: Clinic, room: Room) -> None:
+    someone = PatientFactory.create(email="")
+    book(clinic, someone, room)
+    assert list(Task.objects.values_list("kind", "patient", "course")) == [("no-address", someone.pk, None)]
+    assert [kind for _, kind, _ in queued("failed")] == ["booked"]
+
+    someone.email, someone.mail_level = "late@example.org", "neutral"
+    someone.save(update_fields=["email", "mail_level"])
+    for _ in range(2):
+        outbox.catch_up(patient=someone, now=NOW)
+    assert [kind for _, kind, _ in queued()] == ["booked", "two-hours"]
 
 
 @pytest.mark.django_db(transaction=True)  # a version is raised once in a transaction

@@ -15,9 +15,10 @@ from clinic.errors import Invalid, RequestReused, RoleRefused, Stale
 from clinic.models import OpeningHours, Shift
 from patients.models import Patient
 from scheduling import booking, confirming, openings
-from scheduling.models import Course, Day, Mail, MailState, Session, SessionState
+from scheduling.mails import outbox
+from scheduling.models import Course, Day, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols.types import Place
-from scheduling.visits import absence
+from scheduling.visits import absence, undoing
 from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,
@@ -132,7 +133,15 @@ def test_a_confirmed_visit_can_be_a_no_show(clinic: Clinic, course: Course) -> N
     assert absence.no_show(actor=clinic.desk, session=session, now=LATE).sessions[0].state == SessionState.NO_SHOW
 
 
-def test_what_was_to_be_sent_about_it_is_withdrawn_and_no_mail_is_written(clinic: Clinic, course: Course) -> None:
+def missed(session: Session) -> list[tuple[str, datetime]]:
+    """State and due time of each mail that says that this visit was missed."""
+    rows = Mail.objects.filter(session=session, kind=MailKind.MISSED).order_by("pk")
+    return list(rows.values_list("state", "due_at"))
+
+
+def test_what_was_to_be_sent_about_it_is_withdrawn_and_the_patient_hears_that_it_was_missed(
+    clinic: Clinic, course: Course
+) -> None:
     session = first_of(course)
     others = Mail.objects.exclude(session=session)
     before = list(others.order_by("pk").values("pk", "state"))
@@ -140,9 +149,26 @@ def test_what_was_to_be_sent_about_it_is_withdrawn_and_no_mail_is_written(clinic
 
     absence.no_show(actor=clinic.desk, session=session, now=LATE)
 
-    states = set(Mail.objects.filter(session=session).values_list("state", flat=True))
+    states = set(Mail.objects.filter(session=session).exclude(kind=MailKind.MISSED).values_list("state", flat=True))
     assert states == {MailState.WITHDRAWN}
+    assert missed(session) == [(MailState.DUE, LATE + outbox.MISSED_AFTER)]
     assert list(others.order_by("pk").values("pk", "state")) == before
+
+
+def test_a_wrong_tap_that_is_undone_in_time_is_never_mailed_and_the_next_one_is(clinic: Clinic, course: Course) -> None:
+    session = first_of(course)
+    for _ in range(2):
+        absence.no_show(actor=clinic.desk, session=session, now=LATE)
+        undoing.undo(actor=clinic.desk, session=session, now=LATE)
+    absence.no_show(actor=clinic.desk, session=session, now=LATE)
+    assert [state for state, _ in missed(session)] == [MailState.WITHDRAWN, MailState.WITHDRAWN, MailState.DUE]
+    assert outbox.MISSED_AFTER == undoing.UNDO_FOR
+
+
+def test_a_missed_visit_is_not_mailed_in_the_quiet_hours(clinic: Clinic, course: Course) -> None:
+    late = local(TUESDAY, "22:00")
+    absence.no_show(actor=clinic.desk, session=first_of(course), now=late)
+    assert missed(first_of(course)) == [(MailState.DUE, local(TUESDAY + timedelta(days=1), "07:00"))]
 
 
 def test_the_findings_say_what_the_course_breaks_now(clinic: Clinic) -> None:

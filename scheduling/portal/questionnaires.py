@@ -14,7 +14,7 @@ from clinic.errors import Stale
 from patients import answering
 from patients.measures import INSTRUMENTS, PHQ9, Instrument, Item
 from patients.models import Questionnaire, Score
-from scheduling import missing, placing, reviewing, writes
+from scheduling import lapses, missing, placing, reviewing, writes
 from scheduling.models import Session
 from scheduling.visits import stepping
 
@@ -142,6 +142,7 @@ def send(*, session: Session, instrument: str, now: datetime) -> Score:
         score = answering.hand_in(questionnaire=mine, now=now)
         if instrument == PHQ9.code:
             reviewing.after_score(mine.patient, now=now)
+            lapses.review(now=now, course=fresh.course)  # nobody asks for it any more
         placing.record(fresh.course, "answered", by=None, now=now, sessions=[fresh])
         return score
 

@@ -10,6 +10,7 @@ import pytest
 from clinic.errors import Invalid, Stale
 from patients import scoring, worklist
 from patients.models import Patient, Questionnaire, Score, Task
+from scheduling import lapses
 from scheduling.models import Course, CourseEvent, Day, Session, SessionState
 from scheduling.portal import questionnaires
 from scheduling.visits import charts
@@ -98,6 +99,16 @@ def test_what_was_sent_is_a_score_by_the_patient_alone(visit: Session) -> None:
     ]
     phq9, gad7 = questionnaires.parts(visit, now=EVENING)
     assert (phq9.due, phq9.sent_at, gad7.due) == (False, EVENING, True)
+
+
+def test_nobody_asks_for_it_any_more_in_the_same_commit(visit: Session) -> None:
+    near = at(6, "20:00")
+    lapses.review(now=near)
+    assert [text for _key, text in lines()] == ["The PHQ-9 of session 1 is missing."]
+
+    answer_all(visit, CALM)
+    send(visit, now=near)
+    assert lines() == []
 
 
 def test_sending_again_changes_nothing_and_no_answer_changes_after_it(visit: Session) -> None:

@@ -98,6 +98,7 @@ def _send(claimed: Sequence[int], server: Server, notes: Notes, now: datetime, e
     mails = gathering.read(claimed)
     results: Results = []
     for mail, letter in zip(mails, _write(mails, now), strict=True):
+        _still_hold()
         outcome = _deliver(mail, letter, server, now) if isinstance(letter, Letter) else letter
         if outcome.state == MailState.SENT:
             notes.sent(mail.pk, now)
@@ -105,6 +106,12 @@ def _send(claimed: Sequence[int], server: Server, notes: Notes, now: datetime, e
         if time.monotonic() >= min(stale, ends):
             break
     return results
+
+
+def _still_hold() -> None:
+    """Raise when the connection of the batch has ended, and its locks with it: by now others may send these mails."""
+    with connection.wrap_database_errors:
+        connection.connection.execute("SELECT")
 
 
 def _write(mails: Sequence[Mail], now: datetime) -> list[Letter | Outcome]:

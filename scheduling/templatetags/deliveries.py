@@ -6,9 +6,10 @@ from typing import Any
 
 from django import template
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from scheduling.models import MailState
+from scheduling.models import Mail, MailState
 from scheduling.reminded import NOT_MADE, Reminder
 from scheduling.templatetags.visits import MAIL_STATES
 from scheduling.timelines import Timeline
@@ -46,3 +47,13 @@ def reminder_tag(reminder: Reminder) -> dict[str, Any]:
 def summary_icon(told: Timeline) -> str:
     """The icon beside the sentence."""
     return {"green": "mail-check", "red": "mail-x", "amber": "mail-off"}.get(told.tone, "mail")
+
+
+@register.filter
+def story_of(mail: Mail) -> str:
+    """Where it is told why a patient got a mail, or did not; at the mail's own place."""
+    if mail.session_id is not None:
+        return f"{reverse('session-mails', args=[mail.session_id])}#mail-{mail.pk}"
+    if mail.course_id is not None:
+        return f"{reverse('course-mails', args=[mail.course_id])}#mail-{mail.pk}"
+    return reverse("evaluation", args=[mail.evaluation_id])

@@ -61,6 +61,7 @@ ANSWERS_IN_TEXT = frozenset({TaskKind.ITEM_9, TaskKind.WORSE})
 #: Kind, whose page it is done on, that page, and what doing it is called; of two the first that the line knows of.
 ACTS = (
     (TaskKind.NO_ADDRESS, "patient", "patient-edit", gettext_lazy("Add an address")),
+    (TaskKind.FAILED_MAIL, "course", "course-mails", gettext_lazy("See the mails")),
     (TaskKind.FAILED_MAIL, "patient", "patient", gettext_lazy("See the mails")),
     (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct the address")),
     (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Open patient")),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduling import wording
+from scheduling.mails.gathering import NEWS
 from scheduling.models import OPEN, CourseState, Mail, MailState, PhaseChoice, SessionState
 from scheduling.protocols import progress
 from scheduling.views.steps import Standing, Step
@@ -171,7 +172,7 @@ def _call(standing: Standing) -> str:
 
 def _undelivered(standing: Standing, mails: Sequence[Mail]) -> Iterator[Hint]:
     """The last thing that the patient should have read about the dates did not arrive."""
-    news = [mail for mail in mails if mail.session_id is None and mail.state in (MailState.SENT, MailState.FAILED)]
+    news = [mail for mail in mails if mail.kind in NEWS and mail.state in (MailState.SENT, MailState.FAILED)]
     if news and news[0].state == MailState.FAILED and standing.coming:
         title = _("“%(mail)s” could not be mailed: tell the patient by phone.") % {"mail": news[0].get_kind_display()}
         yield Hint("mail-x", title, " ".join([_call(standing), _(news[0].error)]), "red")

@@ -26,6 +26,7 @@ from scheduling import deliveries, timelines, wording
 from scheduling.deliveries import Asked, Health, Mark
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.windows import day_bounds
+from scheduling.templatetags.deliveries import story_of
 from scheduling.timelines import Timeline
 
 #: So many patients are offered where a name means several.
@@ -160,16 +161,9 @@ def _row(mail: Mail, now: datetime) -> Row:
 def _about(mail: Mail) -> str:
     """The visit that a mail speaks about, in the time of its site."""
     visit = mail.session or mail.evaluation
-    return wording.short(visit.starts_at, mail.site.zone) if visit else _("all dates")
-
-
-def story_of(mail: Mail) -> str:
-    """Where it is told why a patient got a mail, or did not; at the mail's own place."""
-    if mail.session_id is not None:
-        return f"{reverse('session-mails', args=[mail.session_id])}#mail-{mail.pk}"
-    if mail.course_id is not None:
-        return f"{reverse('course-mails', args=[mail.course_id])}#mail-{mail.pk}"
-    return reverse("evaluation", args=[mail.evaluation_id])
+    if visit is None:
+        return "" if mail.kind == MailKind.CALL_US else _("all dates")
+    return wording.short(visit.starts_at, mail.site.zone)
 
 
 @never_cache

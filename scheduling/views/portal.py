@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -80,7 +81,7 @@ def escort(request: HttpRequest, access: Access) -> HttpResponse:
         )
     except DomainError as error:
         return _refused(request, access, error)
-    return redirect("portal", access.token)
+    return redirect(reverse("portal", args=[access.token]) + "#escort")  # where the finger was
 
 
 @portal_page("GET")

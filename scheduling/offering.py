@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import permissions
@@ -30,6 +31,14 @@ FARTHEST = timedelta(days=fitting.MOST_DAYS - 2)
 OFFERED = (None, Level.WARN)
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The times that stand now, in their order. `repeated`: the request had succeeded before."""
+
+    offers: tuple[Offer, ...]
+    repeated: bool
+
+
 def offer_times(
     *,
     actor: Staff,
@@ -38,8 +47,8 @@ def offer_times(
     until: datetime,
     request_id: UUID | None = None,
     now: datetime,
-) -> tuple[Offer, ...]:
-    """Offer up to MOST_STARTS other times for a visit, by mail, until a moment; returns them by time.
+) -> Offered:
+    """Offer up to MOST_STARTS other times for a visit, by mail, until a moment.
 
     They are not kept free. Earlier offers for the visit lapse, and a wish for another time is put off `until` then.
     Locks the days of the course's sessions, then the patient. Raises RoleRefused, RequestReused, Stale when the visit
@@ -52,17 +61,17 @@ def offer_times(
     asked = {"actor": actor.pk, "session": session.pk, "starts": wanted, "until": until}
     once = writes.Once("offer", request_id, asked)
     if not wanted:
-        raise Invalid.at("starts", _("Choose at least one time."))
+        raise Invalid.at("starts_at", _("Choose at least one time."))
     if len(wanted) > MOST_STARTS:
-        raise Invalid.at("starts", _("Offer at most %(most)s times.") % {"most": MOST_STARTS})
+        raise Invalid.at("starts_at", _("Offer at most %(most)s times.") % {"most": MOST_STARTS})
     for at in wanted:
         judging.check_start(at, now)
     if wanted[-1] - wanted[0] > FARTHEST:
-        raise Invalid.at("starts", _("Offer times that lie less than %(days)s days apart.") % {"days": FARTHEST.days})
+        raise Invalid.at("starts_at", _("Offer times that lie less than %(days)s days apart.") % {"days": FARTHEST.days})
 
-    def work() -> tuple[int, ...]:
+    def work() -> tuple[Sequence[int], bool]:
         if earlier := once.claim(now):
-            return tuple(earlier["offers"])
+            return earlier["offers"], True
         fresh, sessions = placing.lock_course(course, now)
         mine = next((one for one in sessions if one.pk == session.pk), None)
         if mine is None or mine.state not in EXPECTED or mine.starts_at <= now:
@@ -97,16 +106,17 @@ def offer_times(
         wish = Task.objects.filter(kind=TaskKind.MOVE_ASKED, patient=fresh.patient_id, key=str(mine.pk), done_at=None)
         wish.update(snoozed_until=until)
         placing.record(fresh, "offered", by=actor, now=now, sessions=[mine], offered=[at.isoformat() for at in wanted])
-        pks = tuple(known.filter(turn=turn).values_list("pk", flat=True))
-        once.remember(offers=list(pks))
-        return pks
+        pks = list(known.filter(turn=turn).values_list("pk", flat=True))
+        once.remember(offers=pks)
+        return pks, False
 
-    return tuple(Offer.objects.filter(pk__in=writes.commit(work)).order_by("starts_at"))
+    pks, repeated = writes.commit(work)
+    return Offered(tuple(Offer.objects.filter(pk__in=pks).order_by("starts_at")), repeated)
 
 
-def of(session: Session) -> tuple[Offer, ...]:
-    """All times that were ever offered for a visit, the latest first. One query."""
-    return tuple(Offer.objects.filter(session=session).select_related("made_by").order_by("-made_at", "starts_at"))
+def of(session: Session) -> QuerySet[Offer]:
+    """All times that were ever offered for a visit, the latest first."""
+    return Offer.objects.filter(session=session).order_by("-made_at", "starts_at")
 
 
 def standing(session: Session, now: datetime) -> tuple[Offer, ...]:
@@ -123,4 +133,4 @@ def _require_possible(session: Session, starts: Sequence[datetime], now: datetim
     windows = fitting.windows(session, first=first, last=last, now=now)
     able = {at for window in windows if window.level in OFFERED for at in window.starts(step)} - {session.starts_at}
     if not able.issuperset(starts):
-        raise Invalid.at("starts", _("One of these times cannot be offered any more. Please choose again."))
+        raise Invalid.at("starts_at", _("One of these times cannot be offered any more. Please choose again."))

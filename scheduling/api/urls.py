@@ -7,7 +7,7 @@ from clinic import tokens
 from clinic.permissions import Verb, declare
 from patients.api import consents, screening
 from patients.api import people as patients
-from scheduling.api import courses, evaluations, mails, planning, scores, sessions, today, visits
+from scheduling.api import courses, evaluations, mails, moves, planning, scores, sessions, today, visits
 
 app_name = "api"
 
@@ -38,6 +38,7 @@ urlpatterns = [
     path("courses/<int:pk>/progress/", scores.progress, name="course-progress"),
     path("sessions/<int:pk>/", sessions.session, name="session"),
     path("sessions/<int:pk>/move/", sessions.move, name="session-move"),
+    path("sessions/<int:pk>/offers/", moves.offers, name="session-offers"),
     path("sessions/<int:pk>/cancel/", sessions.cancel, name="session-cancel"),
     path("sessions/<int:pk>/confirm/", sessions.confirm, name="session-confirm"),
     path("sessions/<int:pk>/no-show/", sessions.no_show, name="session-no-show"),
@@ -61,6 +62,7 @@ urlpatterns = [
     path("sessions/<int:pk>/adverse-events/", visits.adverse_events, name="visit-adverse-events"),
     path("sessions/<int:pk>/addenda/", visits.addenda, name="visit-addenda"),
     path("sessions/<int:pk>/form/", visits.form, name="visit-form"),
+    path("sites/self-service/", moves.self_service_hours, name="self-service"),
     path("board/", today.board, name="board"),
     path("board/version/", today.board_version, name="board-version"),
     path("reminders/", mails.reminders, name="reminders"),

@@ -65,9 +65,9 @@ def offer(request: HttpRequest, session_id: int) -> HttpResponse:
     told = ngettext(
         "%(count)s other time is offered by mail; the visit stands until one is taken.",
         "%(count)s other times are offered by mail; the visit stands until one is taken.",
-        len(made),
+        len(made.offers),
     )
-    messages.success(request, told % {"count": len(made)})
+    messages.success(request, told % {"count": len(made.offers)})
     back = back_of(request)
     return go(request, back) if back else go(request, "course", session.course_id)
 

@@ -68,7 +68,7 @@ def test_times_stand_by_day_and_a_tap_leads_to_confirming(link: str, session: Se
 
     confirming = Client().get(link + taps[3])
 
-    assert told(confirming, "button") == ["Move to Wednesday 3 February, 09:30"]
+    assert told(confirming, "button") == ["Yes, move my date"]
     assert "Thursday 4 February, 09:00" in told(confirming, "s")
     session.refresh_from_db()
     assert session.times_version == 1  # to look changes nothing

@@ -43,8 +43,8 @@ AGREED: Mapping[tuple[Channel, ContactLevel], str] = {
 
 #: What is read out when somebody wants to hear no more on a channel.
 TAKEN_BACK: Mapping[Channel, str] = {
-    Channel.EMAIL: gettext_noop("We send you no more mails; we tell you your dates by phone."),
-    Channel.PHONE: gettext_noop("We do not call you any more."),
+    Channel.EMAIL: gettext_noop("We send you no mails; we tell you your dates by phone."),
+    Channel.PHONE: gettext_noop("We do not call you."),
 }
 
 #: Who stops mails from a mail program has read none of our words: this is what has happened.

@@ -5,7 +5,7 @@ The mails ask for it, the patient's page and the board show it; all of them read
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,7 @@ class Missing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """One visit as far as this module judges it: when the dose before it began or is planned, None for the first of
-    its course; who takes the patient home; when each of FORMS was answered last."""
+    its course; who takes the patient home; when each of the forms that were asked about was answered last."""
 
     session: int
     state: str
@@ -69,7 +69,7 @@ class _Standing:
         opens = max(since, self.last_dose_at or since)
         if self.state not in BEFORE_DOSE or not opens <= now < self.ends_at:
             return ()
-        return tuple(form for form in FORMS if not self._counts(self.answered[form]))
+        return tuple(form for form, taken in self.answered.items() if not self._counts(taken))
 
     def _counts(self, taken: datetime | None) -> bool:
         if taken is None:
@@ -79,7 +79,7 @@ class _Standing:
 
 def of(sessions: Collection[Session], *, now: datetime) -> Mapping[int, frozenset[Missing]]:
     """What is missing of each visit, by its id; nothing of one that is over, given up, or only held. One query."""
-    read = _standings([session.pk for session in sessions if session.state in BEFORE_DOSE])
+    read = _standings([session.pk for session in sessions if session.state in BEFORE_DOSE], FORMS[:1])
     found = {standing.session: frozenset(standing.missing(now)) for standing in read}
     return {session.pk: found.get(session.pk, frozenset()) for session in sessions}
 
@@ -92,13 +92,13 @@ def forms_due(session: Session, *, now: datetime) -> tuple[str, ...]:
 
 def score_for(session: Session) -> Score | None:
     """The PHQ-9 that was taken for a visit, since the dose before or as the baseline; None without one. Two queries."""
-    if not any(standing.answered_for_it for standing in _standings([session.pk])):
+    if not any(standing.answered_for_it for standing in _standings([session.pk], FORMS[:1])):
         return None
     taken = Score.objects.filter(patient=session.patient_id, instrument=FORMS[0], voided_at=None)
     return taken.order_by("-taken_at", "-pk").first()
 
 
-def _standings(sessions: Collection[int]) -> Iterator[_Standing]:
+def _standings(sessions: Collection[int], forms: Sequence[str] = FORMS) -> Iterator[_Standing]:
     before = (
         Session.objects.live()
         .filter(course=OuterRef("course"), during__startswith__lt=OuterRef("during__startswith"))
@@ -108,9 +108,9 @@ def _standings(sessions: Collection[int]) -> Iterator[_Standing]:
     scores = Score.objects.filter(patient=OuterRef("patient"), voided_at=None).values("patient")
     rows = Session.objects.filter(pk__in=sessions).annotate(
         last_dose_at=Subquery(before.values(at=dose)[:1]),
-        **{form: Subquery(scores.filter(instrument=form).annotate(at=Max("taken_at")).values("at")) for form in FORMS},
+        **{form: Subquery(scores.filter(instrument=form).annotate(at=Max("taken_at")).values("at")) for form in forms},
     )
-    columns = ("pk", "state", "during", "last_dose_at", "reply__escort_name", "record__escort_name", *FORMS)
+    columns = ("pk", "state", "during", "last_dose_at", "reply__escort_name", "record__escort_name", *forms)
     for pk, state, during, last_dose_at, told, written, *taken in rows.values_list(*columns):
         yield _Standing(
             session=pk,
@@ -119,5 +119,5 @@ def _standings(sessions: Collection[int]) -> Iterator[_Standing]:
             ends_at=during.upper,
             last_dose_at=last_dose_at,
             escort=bool(told or written),
-            answered=dict(zip(FORMS, taken, strict=True)),
+            answered=dict(zip(forms, taken, strict=True)),
         )

@@ -236,7 +236,7 @@ def test_item_9_is_answered_with_whom_to_call_and_told_in_that_request(
         ("Call 911", "tel:911"),
         ("Call +1 555 010 0100", "tel:+15550100100"),
     ]
-    assert says(answer, "h2") == ["You are not alone."]
+    assert says(answer, "h2") == ["You are not alone.", "Your answers"]
     assert "Send" in says(answer, "button")
     assert Task.objects.filter(kind="item-9", patient=visit.patient, done_at=None).count() == 1
     assert Score.objects.count() == 0
@@ -244,7 +244,7 @@ def test_item_9_is_answered_with_whom_to_call_and_told_in_that_request(
 
 def test_whom_to_call_stays_in_sight_before_and_after_sending(phone: Client, link: str) -> None:
     tap_all(phone, link, [*CALM[:8], 3])
-    assert says(phone.get(link), "h2") == ["You are not alone."]
+    assert says(phone.get(link), "h2") == ["You are not alone.", "Your answers"]
     send(phone, link)
 
     assert says(phone.get(link), "h2") == ["You are not alone."]

@@ -32,6 +32,7 @@ class Date:
     visit: str
     comes: bool
     here: bool
+    first: bool
     answers: bool
 
 
@@ -109,6 +110,11 @@ class PortalPage:
         return "comes" if self.session.state == SessionState.CONFIRMED else "open"
 
     @property
+    def is_next(self) -> bool:
+        """No other visit comes before it."""
+        return not self.access.sessions or self.session in (None, self.access.sessions[0])
+
+    @property
     def to_come(self) -> bool:
         return self.state in ("open", "comes", "late", "new-time")
 
@@ -178,9 +184,10 @@ class PortalPage:
                 visit=_visit(session),
                 comes=session.state == SessionState.CONFIRMED,
                 here=session.pk == mine,
+                first=number == 0,
                 answers=not session.needs_replan,
             )
-            for session in self.access.sessions
+            for number, session in enumerate(self.access.sessions)
         ]
 
     @property

@@ -98,7 +98,7 @@ def test_the_page_opens_without_signing_in_and_is_kept_by_nobody(client: Client,
 def test_it_says_when_where_and_for_how_long(client: Client, link: str) -> None:
     answer = client.get(link)
 
-    assert says(answer, "h1") == ["Hello Eleanor, your next visit:"]
+    assert says(answer, "h1") == ["Hello Eleanor, your visit:"]
     assert told(answer, "section.visit") == [
         "Thursday 4 February 09:00 – about 12:10 (3 h 10 min) 1 Main Street, Springfield Eastern Time · +1 555 010 0100"
     ]
@@ -139,8 +139,8 @@ def test_all_dates_stand_with_what_was_answered(client: Client, link: str, cours
     (dates,) = page(client.get(link)).all("details.dates")
 
     assert [item.text for item in dates.all("li")] == [
-        "Mon 1 Feb 09:00 no answer yet",
-        "Thu 4 Feb 09:00 next",
+        "Mon 1 Feb 09:00 next",
+        "Thu 4 Feb 09:00 no answer yet",
         "Mon 8 Feb 09:00 you’ll come",
         "Thu 11 Feb 09:00 no answer yet",
         "Mon 15 Feb 09:00 no answer yet",
@@ -200,6 +200,33 @@ def test_an_evaluation_has_a_page_with_less(client: Client, clinic: Clinic, pati
     assert told(client.get(link), "p.called") == ["We will call you"]
     entry = Calendar.from_ical(client.get(f"{link}calendar/").content)
     assert [event.decoded("dtstart") for event in entry.walk("VEVENT")] == [start]
+
+
+def test_the_next_visit_is_called_so(client: Client, course: Course) -> None:
+    link = open_link(course=course, patient=course.patient, times_version=course.times_version)
+
+    assert says(client.get(link), "h1") == ["Hello Eleanor, your next visit:"]
+    assert told(client.get(link), "p.day") == ["Monday 1 February"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "minutes", "said"),
+    [
+        ({}, 10, "We expect you now. If you come later, please call us."),
+        ({"needs_replan": True}, -60, "This date may have to change. We tell you as soon as we know."),
+        ({"state": "checked-in", "checked_in_at": NOW}, 30, "Good that you are here."),
+    ],
+    ids=["late", "unfit", "here"],
+)
+def test_a_visit_that_cannot_be_answered_says_how_it_stands(
+    client: Client, link: str, session: Session, changes: dict[str, Any], minutes: int, said: str
+) -> None:
+    Session.objects.filter(pk=session.pk).update(**changes)
+    with time_machine.travel(session.starts_at + timedelta(minutes=minutes), tick=False):
+        answer = client.get(link)
+
+    assert told(answer, "div.notice") == [said]
+    assert [button for button in page(answer).all("button") if button.text == "I’ll come"] == []
 
 
 # Which links open

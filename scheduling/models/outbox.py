@@ -85,7 +85,7 @@ class Mail(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["try_at"], condition=Q(state="due"), name="mail_due"),
+            models.Index(fields=["try_at", "id"], condition=Q(state="due"), name="mail_due"),  # as the drain claims
             # The list of all mails, page by page; what is rare in it is found without reading the rest.
             models.Index(fields=["due_at", "id"], name="mail_in_order"),
             models.Index(fields=["kind", "due_at", "id"], name="mail_of_kind"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime, timedelta
-from itertools import islice, product
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from patients.models import Patient, Task, TaskKind
 from scheduling.mails import outbox
 from scheduling.models import Attempt, Course, Mail, MailState, Session
-from tests.factories import MONDAY, CourseFactory, PatientFactory, SessionFactory, local, make_clinic, protocol
+from tests.factories import MONDAY, Clinic, CourseFactory, PatientFactory, SessionFactory, local, make_clinic, protocol
 
 #: The visits' day, when they are entered - later than three days before it - and when all reminders of two days
 #: before are due.
@@ -21,27 +21,37 @@ ALL_DUE = local(MONDAY, "16:00")
 TIMES = ("08:00", "11:20", "14:40")
 
 
-def book(count: int, *, day: date = WEDNESDAY, entered: datetime = ENTERED) -> list[str]:
-    """As many patients, each with a course of one visit on that day, and the reminders that a booking queues; returns
-    their addresses."""
+def book(count: int) -> list[str]:
+    """As many patients, each with a course of one visit on WEDNESDAY; returns their addresses."""
     chairs = -(-count // len(TIMES))
-    clinic = make_clinic(chairs=chairs, prescribers=-(-chairs // 4), weeks=2)
-    patients = Patient.objects.bulk_create(PatientFactory.build_batch(count, screened=False))
+    clinic = make_clinic(chairs=chairs, prescribers=-(-chairs // 4), weeks=1)
+    starts = [local(WEDNESDAY, TIMES[number // chairs]) for number in range(count)]
+    return [session.patient.email for session in book_at(clinic, starts, entered=ENTERED)]
+
+
+def book_at(clinic: Clinic, starts: Sequence[datetime], *, entered: datetime) -> list[Session]:
+    """For each of the times a patient with a course of that one visit, the chairs by turns, and the reminders that a
+    booking queues."""
+    patients = Patient.objects.bulk_create(PatientFactory.build_batch(len(starts), screened=False))
     version = protocol()
     courses = Course.objects.bulk_create(
         CourseFactory.build(patient=patient, site=clinic.site, protocol=version) for patient in patients
     )
-    places = islice(product(TIMES, enumerate(clinic.chairs)), count)
+    rows = [number % len(clinic.chairs) for number in range(len(starts))]
     sessions = Session.objects.bulk_create(
         SessionFactory.build(
-            course=course, chair=chair, prescriber=clinic.prescribers[row // 4], starts_at=local(day, clock), number=1
+            course=course,
+            chair=clinic.chairs[row],
+            prescriber=clinic.prescribers[row // 4],
+            starts_at=starts_at,
+            number=1,
         )
-        for course, (clock, (row, chair)) in zip(courses, places, strict=True)
+        for course, starts_at, row in zip(courses, starts, rows, strict=True)
     )
     with transaction.atomic():
         for session in sessions:
             outbox.renew(course=session.course, sessions=[session], news=None, now=entered, fresh=True)
-    return [patient.email for patient in patients]
+    return sessions
 
 
 def due(now: datetime) -> int:

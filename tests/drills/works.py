@@ -136,8 +136,8 @@ class Works:
         self.knock()
         with redis.Redis(unix_socket_path=str(places.redis_socket(self.var))) as broker:
             for _ in range(2):  # a message that a worker has just taken stands in neither list for an instant
-                self.wait(lambda: not broker.llen("celery") and not broker.hlen("unacked"))
-                self.supervisor.look()
+                time.sleep(0.02)
+                wait(lambda: not broker.llen("celery") and not broker.hlen("unacked"))
 
     def bring_to_work(self, name: str) -> None:
         """Knock until that worker is up and has begun a drain."""
@@ -156,13 +156,17 @@ class Works:
         """Watch over everything, as `make run` does, until it holds."""
         wait(condition, meanwhile=self.supervisor.look)
 
-    def stop(self) -> None:
-        """End every process but the servers."""
+    def end_processes(self) -> None:
+        """End all workers and beats by force."""
         for child in self.supervisor.children:
             child.kill()
             child.process.wait()
         self.supervisor.children.clear()
         services.end(services.left_over(self.var), signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End every process but the servers."""
+        self.end_processes()
         self.post.close()
 
 

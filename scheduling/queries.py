@@ -113,7 +113,7 @@ class PatientPage:
         return next((course for course in self.courses if course.ended_at is None), None)
 
 
-def patient_page(patient: Patient, *, mails: int = 20) -> PatientPage:
+def patient_page(patient: Patient, *, mails: int = 60) -> PatientPage:
     """Everything a patient's page shows. Seven queries."""
     found = tuple(courses().filter(patient=patient))
     return PatientPage(

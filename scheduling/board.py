@@ -13,10 +13,13 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session as StoredSession
 from django.db.models import (
+    BooleanField,
+    Case,
     Count,
     DateField,
     DateTimeField,
     Exists,
+    ExpressionWrapper,
     F,
     Func,
     OuterRef,
@@ -25,6 +28,7 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
+    When,
     Window,
 )
 from django.db.models.fields.json import KeyTextTransform
@@ -35,8 +39,8 @@ from patients import worklist
 from patients.measures import PHQ9
 from patients.models import Questionnaire, Score
 from scheduling import lines, openings
-from scheduling.models import FREED, UNDER_WAY, Day, Session, VitalsRound
-from scheduling.models.wishes import move_asked
+from scheduling.models import FREED, UNDER_WAY, CourseEvent, Day, Session, SessionState, VitalsRound
+from scheduling.models.wishes import call_asked, move_asked
 from scheduling.openings import Booked, DayFacts
 from scheduling.phases import Visit, seated
 from scheduling.protocols.masks import OnShift
@@ -226,9 +230,9 @@ def _rounds(site: Site, day: date) -> dict[int, list[Vitals]]:
 def _sessions(site: Site, day: date) -> QuerySet[Session]:
     """Every session of the date, by start, with what is named beside it: `route` of its protocol, `of`, how many
     visits stand in the same phase of its course, `held_until` of the course, the `escort` as written down,
-    `escort_told` by the patient beforehand, when the patient has sent the form (`form_at`), whether
-    another time was asked for (`move_asked`), and whether an answer to
-    item 9 is `unseen`. Two queries: few prescribers have many visits."""
+    `escort_told` by the patient beforehand, whether the patient has `said_alone` to come, when they have sent the form
+    (`form_at`), whether they asked for another time (`move_asked`) or for a call (`call_asked`), and whether an answer
+    to item 9 is `unseen`. Two queries: few prescribers have many visits."""
     found = Session.objects.filter(site=site, local_date=day).in_order().with_count()
     alarming = Score.objects.filter(patient=OuterRef("patient"), item_9__gt=0, seen_at=None, voided_at=None)
     sent = Questionnaire.objects.filter(session=OuterRef("pk"), instrument=PHQ9.code, score__voided_at=None)
@@ -242,9 +246,23 @@ def _sessions(site: Site, day: date) -> QuerySet[Session]:
             escort_told=F("reply__escort_name"),
             form_at=Subquery(sent.values("sent_at")),
             move_asked=move_asked(),
+            call_asked=call_asked(),
+            said_alone=_said_alone(),
             unseen=Exists(alarming) | Exists(worklist.unseen_before_sending().filter(patient=OuterRef("patient"))),
         )
     )
+
+
+def _said_alone() -> Case:
+    """Whether the patient alone said yes to a session that is confirmed, behind a mail's link: the latest word counts,
+    and its event names nobody then."""
+    said = CourseEvent.objects.filter(
+        course=OuterRef("course"),
+        kind="confirmed",
+        details__sessions__contains=Func(OuterRef("pk"), function="to_jsonb"),
+    )
+    alone = said.order_by("-at", "-pk").values(alone=ExpressionWrapper(Q(by=None), BooleanField()))
+    return Case(When(state=SessionState.CONFIRMED, then=Subquery(alone[:1])), output_field=BooleanField(null=True))
 
 
 def _shifts(site: Site, bounds: openings.Interval) -> QuerySet[Shift]:

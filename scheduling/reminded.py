@@ -118,6 +118,9 @@ def summary(visit: Session, reminders: Sequence[Reminder], mails: Sequence[Mail]
         sentences.append(text % values)
         if due[0].why:
             sentences.append(due[0].why)
+    elif ended and reminders[-1].state == MailState.WITHDRAWN:
+        values = {"mail": reminders[-1].kind.label, "reason": reminders[-1].why}
+        sentences.append(_("“%(mail)s” was withdrawn: %(reason)s") % values)
     if not sentences:
         # Of the withdrawn the last says most, of those that were never made the last, too.
         last = reminders[-1]

@@ -72,6 +72,13 @@ _FAULTS = {
     AddressFault.BOUNCED: gettext_lazy("A mail came back: the address does not work."),
     AddressFault.NOT_MINE: gettext_lazy("Somebody who got a mail said that the address is not the patient's."),
 }
+#: So many mails of one moment are named.
+_NAMED = 5
+
+#: What patients do alone, behind a link: then nobody of the staff stands beside it.
+_ALONE = frozenset(
+    {"confirmed", "not-confirmed", "answered", "escort-named", "escort-taken-back", "call-asked", "move-asked", "moved"}
+)
 #: What is told -> its icon and colour.
 LOOKS: Mapping[str, tuple[str, str]] = {
     "mails-made": ("hourglass", ""),
@@ -117,6 +124,11 @@ class Told:
     def look(self) -> tuple[str, str]:
         """Icon and colour."""
         return LOOKS.get(self.what, ("calendar", ""))
+
+    @property
+    def alone(self) -> bool:
+        """The patient did it, behind a link."""
+        return self.by is None and self.what in _ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +212,11 @@ def _told(
 ) -> Iterator[Told]:
     for event in happened:
         yield Told(event.at, event.kind, event.text, event.by)
+    yield from _withdrawn(mails, names, happened, now)
     yield from _made(mails, names, course)
     for mail in mails:
         yield from _tries(mail, names[mail.pk], course)
-        yield from _end(mail, names[mail.pk], happened, now)
+        yield from _end(mail, names[mail.pk], now)
         if mail.opened_at is not None:
             text = _("The link in “%(mail)s” was used for the first time.") % {"mail": names[mail.pk]}
             yield Told(mail.opened_at, "link-used", text, mails=(mail.pk,))
@@ -223,17 +236,16 @@ def _made(mails: Iterable[Mail], names: Mapping[int, str], course: Course) -> It
             % {"mail": names[mail.pk], "when": wording.short(mail.due_at, course.site.zone)}
             for mail in sorted(made, key=lambda mail: mail.due_at)
         ]
-        # Those of all visits of a course would fill the page.
-        rest = len(named) - _NAMED
-        if rest > 1:
-            more = ngettext("%(count)s more", "%(count)s more", rest) % {"count": rest}
-            named = [*named[:_NAMED], more]
         text = ngettext("A mail was queued: %(mails)s.", "Mails were queued: %(mails)s.", len(made))
-        yield Told(at, "mails-made", text % {"mails": ", ".join(named)}, mails=tuple(mail.pk for mail in made))
+        yield Told(at, "mails-made", text % {"mails": _listed(named)}, mails=tuple(mail.pk for mail in made))
 
 
-#: So many mails of one commit are named.
-_NAMED = 5
+def _listed(named: Sequence[str]) -> str:
+    """These mails in one line; those of all visits of a course would fill the page."""
+    rest = len(named) - _NAMED
+    if rest > 1:
+        named = [*named[:_NAMED], ngettext("%(count)s more", "%(count)s more", rest) % {"count": rest}]
+    return ", ".join(named)
 
 
 def _tries(mail: Mail, name: str, course: Course) -> Iterator[Told]:
@@ -265,22 +277,30 @@ def _with(text: str, answer: object) -> str:
     return f"{text} ({answer})" if answer else text
 
 
-def _end(mail: Mail, name: str, happened: Sequence[Event], now: datetime) -> Iterator[Told]:
-    """What no try tells: a mail that ended without one, or before tries were written down."""
-    ended = {one.state for one in mail.tries.all()}
-    if mail.state == MailState.DUE or mail.state in ended:
+def _end(mail: Mail, name: str, now: datetime) -> Iterator[Told]:
+    """What no try tells: a mail that went out before tries were written down, or failed without one."""
+    if mail.state in {one.state for one in mail.tries.all()}:
         return
     if mail.state == MailState.SENT:
         text = _("“%(mail)s” went out and was accepted by the mail server.") % {"mail": name}
         yield Told(mail.sent_at or mail.due_at, "mail-sent", text, mails=(mail.pk,))
-        return
-    values = {"mail": name, "reason": reminded.why(mail)}
-    if mail.state == MailState.FAILED:
-        text = _("“%(mail)s” did not go out: %(reason)s") % values
+    elif mail.state == MailState.FAILED:
+        text = _("“%(mail)s” did not go out: %(reason)s") % {"mail": name, "reason": reminded.why(mail)}
         yield Told(min(mail.try_at, now), "mail-failed", text, mails=(mail.pk,))
-        return
-    text = _("“%(mail)s” was withdrawn: %(reason)s") % values
-    yield Told(_withdrawn_at(mail, happened, now), "mail-withdrawn", text, mails=(mail.pk,))
+
+
+def _withdrawn(
+    mails: Iterable[Mail], names: Mapping[int, str], happened: Sequence[Event], now: datetime
+) -> Iterator[Told]:
+    """The mails that were withdrawn, those of one moment and one reason together."""
+    gone: dict[tuple[datetime, str], list[Mail]] = {}
+    for mail in mails:
+        if mail.state == MailState.WITHDRAWN:
+            gone.setdefault((_withdrawn_at(mail, happened, now), reminded.why(mail)), []).append(mail)
+    for (at, reason), together in gone.items():
+        named = _listed([_("“%(mail)s”") % {"mail": names[mail.pk]} for mail in together])
+        text = _("Withdrawn: %(mails)s. %(reason)s") % {"mails": named, "reason": reason}
+        yield Told(at, "mail-withdrawn", text, mails=tuple(mail.pk for mail in together))
 
 
 def _withdrawn_at(mail: Mail, happened: Sequence[Event], now: datetime) -> datetime:

@@ -232,6 +232,10 @@ class _Telling:
                 yield _("Can start until %(time)s.") % {"time": self.scale.clock(latest)}
         if session.needs_replan and is_late(session, self.now):
             yield _("Needs a new time.")
+        if due.what == "arrival" and getattr(session, "call_asked", False):
+            yield _("Asks for a call.")
+        if due.what == "arrival" and getattr(session, "said_alone", False):
+            yield _("Said yes by themselves.")
         if due.what == "arrival" and (escort := getattr(session, "escort_told", None)):
             yield _("Taken home by %(name)s.") % {"name": escort}
         if due.what == "arrival" and (sent_at := getattr(session, "form_at", None)):

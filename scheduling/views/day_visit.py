@@ -251,6 +251,8 @@ class _Drawn:
             yield draw_alert("amber", draw_icon("arrows-exchange"), _("Needs a new time"))
         elif session.state in OPEN and getattr(session, "move_asked", False):
             yield draw_alert("amber", draw_icon("arrows-exchange"), _("Asks for another time"))
+        if session.state in OPEN and getattr(session, "call_asked", False):
+            yield draw_alert("amber", phone, _("Asks for a call"))
 
 
 def _until(at: datetime, read: Reading) -> str:

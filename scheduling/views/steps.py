@@ -217,7 +217,10 @@ class Standing:
         return Late(self.now - session.starts_at, latest if latest and latest > self.now else None)
 
     def _why(self, session: Session) -> str:
-        """Why this visit fell out; the end of the whole course is told beside the table."""
+        """Why this visit fell out, or who said yes to it; the end of the whole course is told beside the table."""
+        if session.state == SessionState.CONFIRMED:
+            said = (one for one in self.told if one.kind == "confirmed" and session.pk in one.sessions)
+            return _("The patient said yes by themselves.") if (yes := next(said, None)) and yes.by is None else ""
         if session.state not in FREED:
             return ""
         entry = history.about(self.told, session.pk)

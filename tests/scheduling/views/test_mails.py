@@ -243,8 +243,11 @@ class TestTheStoryOfAVisit:
         _summary, reminders, story = self.story(desk, course)
         assert [text.split(" ", 1)[0] for text in reminders] == ["Due", "Due", "Due", "Due"]
         assert any(text.startswith("Moved: Thu 4 Feb 09:00 to Fri 5 Feb 11:00.") for text in story)
-        gone = "was withdrawn: What it says no longer stood before it was due."
-        assert next(text for text in story if text.endswith(gone)) == f"“Preparation three days before” {gone}"
+        kinds = (MailKind.PREPARATION, MailKind.TWO_DAYS, MailKind.SCORE_DUE, MailKind.TWO_HOURS)
+        gone = ", ".join(f"“{kind.label}”" for kind in kinds)
+        assert [text for text in story if text.startswith("Withdrawn")] == [
+            f"Withdrawn: {gone}, “Course booked”. What it says no longer stood before it was due."
+        ]
 
     def test_begins_with_what_the_server_said(self, course: Course, desk: Client) -> None:
         session = course.sessions.order_by("during__startswith")[1]
@@ -258,7 +261,10 @@ class TestTheStoryOfAVisit:
         )
         summary, reminders, story = self.story(desk, course)
         assert summary == [
-            "“Reminder two days before” went out on Tue 2 Feb 09:02 and was accepted by the mail server."
+            (
+                "“Reminder two days before” went out on Tue 2 Feb 09:02 and was accepted by the mail server."
+                " “Reminder two hours before” was withdrawn: Nothing is missing."
+            )
         ]
         assert reminders[1] == "Sent Reminder two days before Tue 2 Feb 09:02 Accepted by the mail server."
         assert "“Reminder two days before” could not go out in 2 tries until 09:01: 451 busy" in story

@@ -17,6 +17,7 @@ from clinic.errors import Invalid, Stale
 from patients import contact, worklist
 from patients.models import AddressFault, Channel, Consent, ConsentSource, ContactLevel, Patient, TaskKind
 from scheduling import placing, writes
+from scheduling.mails import outbox
 from scheduling.models import Mail, Reply, Session, SessionState
 from scheduling.portal.access import AWAITED, Access
 
@@ -76,7 +77,7 @@ def call(
     """The patient asks to be called, at a number that is not ours yet if they say one; whether a line was put on the
     worklist. While one is open there is no second, and the same request puts none there again.
 
-    Locks nothing. Raises Invalid without any number to call.
+    Locks the patient. Raises Invalid without any number to call.
     """
     phone = phone.strip()
     if not phone and not access.patient.phone:
@@ -86,7 +87,10 @@ def call(
     once = writes.Once("portal-call", request_id, {"mail": access.mail.pk, "best": best, "phone": phone})
 
     def work() -> bool:
-        if once.claim(now) or asked_for_call(access.patient):
+        if once.claim(now):
+            return False
+        writes.lock_patient(access.patient.pk)
+        if asked_for_call(access.patient):
             return False
         details: dict[str, object] = {"best": best.value, "phone": phone}
         details |= {"session": access.session.pk} if access.session else {}
@@ -156,16 +160,23 @@ def speak(*, access: Access, language: str, now: datetime) -> None:
 
 
 def agree(*, access: Access, level: ContactLevel, language: str, now: datetime) -> Consent:
-    """The patient chooses neutral or detailed mails, and has read the words in this language. See `contact.agree`."""
-    return contact.agree(
-        actor=None,
-        patient=access.patient,
-        channel=Channel.EMAIL,
-        level=level,
-        source=ConsentSource.PAGE,
-        language=language,
-        now=now,
-    )
+    """The patient chooses neutral or detailed mails, and has read the words in this language. See `contact.agree`. Who
+    had stopped them hears what was withheld meanwhile."""
+
+    def work() -> Consent:
+        consent = contact.agree(
+            actor=None,
+            patient=access.patient,
+            channel=Channel.EMAIL,
+            level=level,
+            source=ConsentSource.PAGE,
+            language=language,
+            now=now,
+        )
+        outbox.catch_up(patient=access.patient, now=now)
+        return consent
+
+    return writes.commit(work)
 
 
 def not_mine(*, access: Access, now: datetime) -> None:

@@ -14,7 +14,7 @@ from patients.models import Task, TaskKind
 from scheduling import booking, cancelling
 from scheduling import moving as desk
 from scheduling.mails import links
-from scheduling.models import Course, Mail, MailKind, Offer, OfferState, Session, SessionState
+from scheduling.models import Course, Day, Mail, MailKind, Offer, OfferState, Session, SessionState
 from scheduling.portal import access, moving
 from scheduling.portal.moving import TimeGone
 from scheduling.protocols.types import Place, Wanted
@@ -303,3 +303,20 @@ def test_a_wish_that_no_form_has_is_refused(session: Session, more: dict[str, ob
         moving.ask(session=session, now=NOW, **more)  # type: ignore[arg-type]  # what a form could send
 
     assert Task.objects.filter(kind=TaskKind.MOVE_ASKED).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)  # a transaction raises a day once
+@pytest.mark.usefixtures("open_")
+def test_open_boards_of_both_days_look_again(clinic: Clinic, session: Session) -> None:
+    def versions() -> list[int]:
+        days = Day.objects.filter(site=clinic.site, date__in=(WEDNESDAY, THURSDAY)).order_by("date")
+        return [day.version for day in days]
+
+    Day.objects.get_or_create(site=clinic.site, date=WEDNESDAY, defaults={"version": 0})
+    before = versions()
+    moving.ask(session=session, now=NOW)
+    asked = versions()
+    take(session, local(WEDNESDAY))
+
+    assert [asked[0] - before[0], asked[1] > before[1]] == [0, True]
+    assert all(after > earlier for after, earlier in zip(versions(), asked, strict=True))

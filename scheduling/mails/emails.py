@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from email.headerregistry import Address
 from functools import lru_cache
+from html import escape
 from itertools import count, groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,6 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
-from django.utils.html import escape
 from django.utils.translation import gettext, pgettext
 
 from patients.models import ContactLevel
@@ -245,7 +245,7 @@ def _context(shape: Shape, values: Iterator[str]) -> dict[str, Any]:
         "language": shape.language,
         "host": shape.host,
         "hours": _hours(shape.host.open),
-        "one_date": shape.kind in ONE_DATE,
+        "one_date": shape.kind in ONE_DATE and shape.kind != MailKind.MISSED,  # that one is over
         "missing": shape.missing,
     }
     told = {"link": shape.link, "stop": shape.stop, "agreed_on": shape.agreed, "until": shape.until}

@@ -158,8 +158,8 @@ def examine(message: Message | EmailMessage, *, values: Iterable[str] = (), reci
     """
     values = tuple(values)
     texts = list(_as_read(message.texts() if isinstance(message, Message) else _texts(message)))
-    if recipient:
-        texts = [(where, text.replace(recipient, "")) for where, text in texts]
+    for address in {recipient, message.recipient if isinstance(message, Message) else ""} - {""}:
+        texts = [(where, text.replace(address, "")) for where, text in texts]
     # Ends of lines keep words apart, so what stands in one of the texts stands in all of them together.
     whole = "\n".join(text for _, text in texts)
     if clean(whole) and not find_values(whole, values):

@@ -264,7 +264,7 @@ def test_a_detailed_mail_says_what_to_prepare() -> None:
         "  - Ask us about your medicines, such as those for blood pressure, sleep or pain\n"
         "\n"
         "A few things are best prepared in good time. Please look at them, and tell us whether you are coming. "
-        "Please tell us there who takes you home.\n"
+        "Please tell us on your page who takes you home.\n"
         "\n"
         f"Prepare and answer: {PAGE}\n" + OPENS + LINKED_FOOT
     )
@@ -373,6 +373,23 @@ def test_a_mail_without_links_has_neither_button_nor_a_way_to_stop_it() -> None:
     message = sent(letter(MailKind.TWO_DAYS, visits=(visit(0),)))
     assert text_of(message) == CARD + FOOT
     assert (message["List-Unsubscribe"], "<a" in page_of(message)) == (None, False)
+
+
+def test_a_mail_without_anything_missing_opens_the_page_for_its_dates() -> None:
+    message = sent(letter(MailKind.BOOKED, visits=(visit(0), visit(3)), **LINKED))
+    assert text_of(message).partition(PLACE)[2] == (
+        "\n"
+        "Your page shows everything about your dates.\n"
+        "\n"
+        f"Open your page: {PAGE}\n"
+        "\n"
+        "This opens a page; nothing is answered until you tap there. It works until Sat 28 Nov 13:10.\n" + LINKED_FOOT
+    )
+
+
+def test_an_address_beyond_ascii_may_say_what_it_likes_too() -> None:
+    mail = emails.compose(letter(MailKind.TWO_DAYS, recipient="ketamine@bücher.example", visits=(visit(0),)), now=NOW)
+    assert privacy.examine(mail, recipient="ketamine@bücher.example") == ()
 
 
 def test_the_headers_say_who_writes_and_that_a_machine_does() -> None:

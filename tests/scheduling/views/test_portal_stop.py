@@ -169,3 +169,12 @@ def test_the_desk_sees_the_line_and_what_to_do(clinic: Clinic, desk: Client, lin
 
     assert says(desk.get("/worklist/"), ".kind") == ["Mails stopped"]
     assert says(desk.get("/worklist/?show=desk"), ".kind") == ["Mails stopped"]
+
+
+def test_who_chooses_neutral_mails_again_hears_what_was_withheld(link: str) -> None:
+    strict().post(link, ONE_CLICK)
+    Mail.objects.filter(session__isnull=False).delete()
+    Client().post(link.replace("/stop/", "/mails/"), {"level": "neutral"})
+
+    assert known()[0] == "neutral"
+    assert Mail.objects.filter(session__isnull=False, state=MailState.DUE).exists()

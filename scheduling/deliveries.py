@@ -186,11 +186,15 @@ def health(*, now: datetime) -> Health:
 def _silence() -> tuple[datetime | None, str]:
     """Since when no try has met a mail server, and what came of the last one; (None, "") while one answers. An answer
     begins with a code, also one that puts a mail off."""
-    spoken = Attempt.objects.filter(state__in=[MailState.SENT, MailState.FAILED]).order_by("-at").values_list("at")
-    heard = spoken.first()
+    spoken = (
+        Attempt.objects.filter(state=state).order_by("-at").values_list("at", flat=True)[:1]
+        for state in (MailState.SENT, MailState.FAILED)
+    )
+    sent, failed = spoken  # of each state the index knows the last one
+    heard = max(sent.union(failed), default=None)
     tries = Attempt.objects.filter(state=MailState.DUE)
     if heard is not None:
-        tries = tries.filter(at__gt=heard[0])
+        tries = tries.filter(at__gt=heard)
     last = tries.order_by("-at").first()
     first = tries.order_by("at").first()
     if first is None or last is None or last.answer[:3].isdecimal():

@@ -75,13 +75,14 @@ class Choices:
 
 
 def choices(session: Session, *, now: datetime) -> Choices:
-    """Other times for a visit to come. Up to fourteen queries; writes nothing.
+    """Other times for a visit to come. Thirteen queries, ten more where times are offered; writes
+    nothing.
 
     Times that are open to all break no rule and raise no new warning; one that the desk has offered may have a warning
     that it has seen. The days nearest to the visit, by date.
     """
     open_ = self_service.read(session.course.site)
-    offered = _offers(session, now)
+    offered = offers_of(session, now)
     movable = session.course.state == CourseState.ACTIVE and session.state in AWAITED and session.starts_at > now
     by_themselves = movable and open_.may_leave(session.starts_at, now)
     days = _days(session, open_, now) if by_themselves else ()
@@ -178,7 +179,7 @@ def wish_of(session: Session) -> Task | None:
     return lines.filter(done_at=None).first()
 
 
-def _offers(session: Session, now: datetime) -> list[Offer]:
+def offers_of(session: Session, now: datetime) -> list[Offer]:
     """What the desk has offered for the visit as it stands and is not over."""
     found = Offer.objects.filter(session=session, times_version=session.times_version, state=OfferState.OPEN)
     return list(found.filter(until__gt=now, starts_at__gt=now).order_by("starts_at"))
@@ -227,7 +228,7 @@ def _days(session: Session, open_: SelfService, now: datetime) -> tuple[Day, ...
 def _place(session: Session, starts_at: datetime, now: datetime) -> Place:
     """Where the visit goes that its patient wants to begin then: read under lock. Raises TimeGone."""
     site = session.course.site
-    offered = any(offer.starts_at == starts_at for offer in _offers(session, now))
+    offered = any(offer.starts_at == starts_at for offer in offers_of(session, now))
     open_ = self_service.read(site)
     by_themselves = open_.may_leave(session.starts_at, now) and open_.may_take(starts_at, now)
     if session.course.state != CourseState.ACTIVE or starts_at == session.starts_at or not (offered or by_themselves):

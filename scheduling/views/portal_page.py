@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from patients import contact
-from patients.models import Channel, ContactLevel
+from patients.models import Channel, ContactLevel, TaskKind
 from scheduling import missing, wording
 from scheduling.missing import Missing
 from scheduling.models import UNDER_WAY, Reply, Session, SessionState
-from scheduling.portal import answering
+from scheduling.portal import moving
 from scheduling.portal.access import AWAITED, Access
 
 
@@ -119,8 +119,16 @@ class PortalPage:
         return self.state in ("open", "comes", "late", "new-time")
 
     @cached_property
+    def _asked(self) -> set[tuple[str, str]]:
+        """What waits for the desk: the kinds of lines, and of what."""
+        kinds = (TaskKind.CALL_ASKED, TaskKind.MOVE_ASKED)
+        lines = self.access.patient.tasks.filter(kind__in=kinds, done_at=None)
+        return set(lines.values_list("kind", "key"))
+
+    @property
     def called(self) -> bool:
-        return answering.asked_for_call(self.access.patient)
+        """The desk has yet to call."""
+        return (TaskKind.CALL_ASKED, "") in self._asked
 
     @property
     def known_number(self) -> str:
@@ -130,6 +138,16 @@ class PortalPage:
     @cached_property
     def request_id(self) -> UUID:
         return uuid4()
+
+    @property
+    def wished(self) -> bool:
+        """Another time was asked for, and the desk has not answered yet."""
+        return self.session is not None and (TaskKind.MOVE_ASKED, str(self.session.pk)) in self._asked
+
+    @cached_property
+    def offered(self) -> bool:
+        """The desk offers other times for the visit."""
+        return self.session is not None and bool(moving.offers_of(self.session, self.now))
 
     # To prepare
 

@@ -26,6 +26,7 @@ from scheduling.models import (
     Evaluation,
     Mail,
     MailKind,
+    Offer,
     ProtocolVersion,
     Reply,
     Room,
@@ -164,7 +165,7 @@ def test_the_page_takes_few_questions_however_many_dates(client: Client, link: s
     with CaptureQueriesContext(connection) as asked:
         client.get(link)
 
-    assert len(asked) == 5
+    assert len(asked) == 6
 
 
 def test_page_style_icons_and_font_are_under_100_kb_and_nothing_else_is_fetched(client: Client, link: str) -> None:
@@ -227,6 +228,27 @@ def test_a_visit_that_cannot_be_answered_says_how_it_stands(
 
     assert told(answer, "div.notice") == [said]
     assert [button for button in page(answer).all("button") if button.text == "I’ll come"] == []
+
+
+def test_a_wish_for_another_time_and_what_is_offered_for_it_stand_there(
+    client: Client, clinic: Clinic, link: str, session: Session
+) -> None:
+    Task.objects.create(
+        kind=TaskKind.MOVE_ASKED, patient=session.patient, course=session.course, key=str(session.pk), since=NOW
+    )
+    wished = told(client.get(link), "div.notice")
+    Offer.objects.create(
+        session=session,
+        times_version=session.times_version,
+        turn=1,
+        starts_at=session.starts_at + timedelta(days=1),
+        until=session.starts_at,
+        made_at=NOW,
+        made_by=clinic.desk,
+    )
+
+    assert wished == ["You asked for another time. We answer soon; until then this date stays yours."]
+    assert told(client.get(link), "div.notice") == ["We offer you other times. See them"]
 
 
 # Which links open

@@ -61,18 +61,18 @@ WHERE mail.id = done.id
 Results = list[tuple[Mail, Outcome]]
 
 
-def send_batch(*, now: datetime, size: int = 100, seconds: float = 30.0) -> int:
+def send_batch(*, now: datetime, size: int = 100, seconds: float = 30.0, fresh: float = FRESH) -> int:
     """Deal with up to `size` mails that are due, over one connection to the mail server; begins none after `seconds`.
 
     Returns how many are settled: sent, failed or withdrawn. Locks them until all are dealt with; drains that run at
-    the same time share the work. As many queries for many mails as for one, while the server is quick. Raises what the
-    database raises, nothing that a mail or the mail server does.
+    the same time share the work. As many queries for many mails as for one, and the reading again for each `fresh`
+    seconds that the batch takes. Raises what the database raises, nothing that a mail or the mail server does.
     """
     ends = time.monotonic() + seconds
     with Server() as server, Notes() as notes, transaction.atomic(durable=True):
         left, results = _claim(size, now)
         while left and time.monotonic() < ends:
-            done = _send(left, server, notes, now, ends)
+            done = _send(left, server, notes, now, min(ends, time.monotonic() + fresh))
             results += done
             left = left[len(done) :]
         _record(results, now)
@@ -92,9 +92,8 @@ def _claim(size: int, now: datetime) -> tuple[list[int], Results]:
     return [pk for pk in claimed if pk not in sent], results
 
 
-def _send(claimed: Sequence[int], server: Server, notes: Notes, now: datetime, ends: float) -> Results:
-    """Deal with one of these mails at least, in their order, and with as many more as what was read stays fresh."""
-    stale = time.monotonic() + FRESH
+def _send(claimed: Sequence[int], server: Server, notes: Notes, now: datetime, until: float) -> Results:
+    """Read these mails and deal with one of them at least, in their order, and with as many more as begin in time."""
     mails = gathering.read(claimed)
     results: Results = []
     for mail, letter in zip(mails, _write(mails, now), strict=True):
@@ -103,7 +102,7 @@ def _send(claimed: Sequence[int], server: Server, notes: Notes, now: datetime, e
         if outcome.state == MailState.SENT:
             notes.sent(mail.pk, now)
         results.append((mail, outcome))
-        if time.monotonic() >= min(stale, ends):
+        if time.monotonic() >= until:
             break
     return results
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from clinic import permissions
@@ -28,6 +28,7 @@ from scheduling.mails import letters, links
 from scheduling.mails.gathering import NEWS, REMINDERS
 from scheduling.mails.letters import EXPECTED
 from scheduling.models import (
+    Attempt,
     Course,
     CourseState,
     Evaluation,
@@ -243,7 +244,9 @@ def _withdraw(course: Course, sessions: Sequence[Session], *, told_anew: bool) -
 
 
 def _give_up(due: QuerySet[Mail]) -> None:
-    """Withdraw these mails. One that a drain holds is not waited for: it is looked at again before it goes out."""
+    """Withdraw these mails. One that a drain holds is not waited for: it is looked at again before it goes out; one
+    that has gone out, as is noted, is left to the next drain."""
+    due = due.exclude(Exists(Attempt.objects.filter(mail=OuterRef("pk"), state=MailState.SENT)))
     free = due.select_for_update(skip_locked=True, of=("self",), no_key=True)
     Mail.objects.filter(pk__in=free.values("pk")).update(state=MailState.WITHDRAWN)
 

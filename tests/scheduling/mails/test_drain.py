@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 from pytest_django import Settings
 
@@ -408,6 +409,94 @@ def test_a_mail_that_cannot_be_written_waits_for_repair_and_stops_nobody(clinic:
     assert server.subjects == [("z@example.org", "Your dates with us")]
 
 
+def test_a_row_that_cannot_be_read_stops_nobody(clinic: Clinic, server: MailServer) -> None:
+    for number in range(5):
+        a_mail(clinic, f"p{number}@example.org", details={"moved": [{}]} if number == 2 else {})
+    assert drain.send_batch(now=NOW) == 4
+    broken = Mail.objects.get(patient__email="p2@example.org")
+    assert (broken.state, broken.error, broken.attempts) == (DUE, "It could not be written.", 1)
+    assert sorted(address for address, _ in server.subjects) == [f"p{number}@example.org" for number in (0, 1, 3, 4)]
+
+
+def test_who_has_stopped_mails_gets_none_and_is_called_once(clinic: Clinic, server: MailServer) -> None:
+    course = book(clinic)
+    Patient.objects.update(mail_level="stopped")
+    drain.send_batch(now=NOW)
+    drain.send_batch(now=start(1, "07:00"))
+    told = Mail.objects.filter(course=course).exclude(state=DUE).order_by("due_at", "pk")
+    assert list(told.values_list("kind", "state", "error")) == [
+        ("booked", FAILED, "The patient wants no mails."),
+        ("score-due", WITHDRAWN, "The patient wants no mails."),
+        ("two-hours", WITHDRAWN, "The patient wants no mails."),
+    ]
+    assert list(Task.objects.values_list("kind", flat=True)) == [TaskKind.MAIL_STOPPED]
+    assert server.connections == 0
+
+
+def test_a_reminder_that_was_held_up_until_the_night_goes_out_in_the_morning(
+    clinic: Clinic, unreachable: MailServer
+) -> None:
+    book(clinic)
+    mail = Mail.objects.get(kind=MailKind.TWO_DAYS, session__number=2)
+    Mail.objects.exclude(pk=mail.pk).update(state=WITHDRAWN)
+    drain.send_batch(now=start(2, "20:59"))
+    with unreachable.running():
+        for clock in ("21:00", "21:01", "23:00"):
+            assert drain.send_batch(now=start(2, clock)) == 0
+        mail.refresh_from_db()
+        assert (mail.try_at, mail.error) == (start(3, "07:00"), "It waits for the end of the quiet hours.")
+        assert drain.send_batch(now=start(3, "07:00")) == 1
+    assert len(unreachable.received) == 1
+
+
+def test_each_answer_of_the_server_is_written_down_once(clinic: Clinic, server: MailServer) -> None:
+    mail = a_mail(clinic, "slow@example.org")
+    for answer in ("450 Come back later", "450 Come back later", "451 Soon", ""):
+        server.answers = {"slow@example.org": answer} if answer else {}
+        drain.send_batch(now=mail.try_at)
+        mail.refresh_from_db()
+    tries = Attempt.objects.order_by("pk").values_list("at", "state", "answer")
+    assert list(tries) == [
+        (NOW, DUE, "450 Come back later"),
+        (NOW + timedelta(seconds=30), DUE, "451 Soon"),
+        (NOW + timedelta(seconds=70), SENT, ""),
+    ]
+    assert (mail.state, mail.attempts) == (SENT, 4)
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_batch_costs_as_many_queries_for_many_mails_as_for_one(clinic: Clinic, server: MailServer, size: int) -> None:
+    """The claim, what was sent before; mails, hours, consents (letters of other kinds: test_letters.py); results,
+    refusals, lines."""
+    course = CourseFactory.create(site=clinic.site, patient__email="gone@example.org")
+    for turn in range(size):
+        Mail.objects.create(
+            patient=course.patient,
+            course=course,
+            kind=MailKind.CALL_US,
+            times_version=1,
+            turn=turn,
+            due_at=NOW,
+            try_at=NOW,
+            created_at=NOW,
+        )
+    server.answers["gone@example.org"] = "550 No such user here"
+    with CaptureQueriesContext(connection) as queries:
+        assert drain.send_batch(now=NOW, fresh=60) == size
+    verbs = [query["sql"].split()[0] for query in queries]
+    assert verbs == [
+        "BEGIN",
+        *["SELECT"] * 3,
+        "SAVEPOINT",
+        *["SELECT"] * 2,
+        "RELEASE",
+        "UPDATE",
+        "INSERT",
+        "INSERT",
+        "COMMIT",
+    ]
+
+
 def test_a_server_that_dawdles_over_one_mail_gets_the_next(clinic: Clinic, server: MailServer) -> None:
     for address in ("a@example.org", "slow@example.org", "z@example.org"):
         a_mail(clinic, address)
@@ -470,6 +559,40 @@ def test_a_booking_does_not_wait_for_a_mail_that_is_on_its_way(clinic: Clinic, s
     assert [subject for _, subject in server.subjects] == ["Your dates with us", "Your dates have changed"]
 
 
+def test_what_a_slow_server_lets_grow_old_is_looked_at_again(clinic: Clinic, server: MailServer) -> None:
+    mails = [a_mail(clinic, f"{name}@example.org") for name in "abz"]
+    server.pauses = {"a@example.org": 0.6 * drain.FRESH, "b@example.org": 0.6 * drain.FRESH}
+    worker = ThreadPoolExecutor(1).submit(in_threads, lambda: drain.send_batch(now=NOW), 1)
+    while not (server.tried or worker.done()):
+        time.sleep(0.01)
+    assert mails[2].course is not None
+    cancelling.cancel_course(actor=clinic.desk, course=mails[2].course, reason="Moved away", now=NOW)
+    assert worker.result() == [3]
+    assert [address for address, _ in server.subjects] == ["a@example.org", "b@example.org"]
+    assert list(Mail.objects.order_by("pk").values_list("kind", "state", "error")) == [
+        ("booked", SENT, ""),
+        ("booked", SENT, ""),
+        ("booked", WITHDRAWN, "A later mail says it."),
+        ("cancelled", DUE, ""),
+    ]
+
+
+def test_of_a_course_that_another_worker_is_telling_about_only_the_rest_is_told(
+    clinic: Clinic, server: MailServer
+) -> None:
+    """The worker of the first mail died between its note and its commit; the next news tells what came after it."""
+    course = book(clinic)
+    told = Mail.objects.get(kind=MailKind.BOOKED)
+    Attempt.objects.create(mail=told, at=NOW, state=SENT)
+    moving.move_session(
+        actor=clinic.desk, session=course.sessions.get(number=2), place=place(clinic, start(3)), now=NOW
+    )
+    drain.send_batch(now=NOW)
+    assert [subject for _, subject in server.subjects] == ["Your dates have changed"]
+    told.refresh_from_db()
+    assert (told.state, told.sent_at) == (SENT, NOW)
+
+
 def drain_elsewhere(server: MailServer) -> subprocess.Popen[bytes]:
     """A worker of its own, on the test's database."""
     database = connection.settings_dict
@@ -505,8 +628,11 @@ def test_a_worker_killed_before_the_server_has_accepted_loses_nothing_and_double
     assert {state for _, state in states()} == {DUE}  # the batch is not committed, but that the first was sent is
     assert list(Attempt.objects.values_list("mail__patient__email", "state")) == [("a@example.org", SENT)]
     server.pauses.clear()
-    assert drain.send_batch(now=NOW) == 3
+    later = NOW + timedelta(minutes=1)
+    assert drain.send_batch(now=later) == 3
     assert [address for address, _ in server.subjects] == ["a@example.org", "b@example.org", "z@example.org"]
+    sent = Mail.objects.order_by("pk").values_list("state", "sent_at", "attempts")
+    assert list(sent) == [(SENT, NOW, 1), (SENT, later, 1), (SENT, later, 1)]
 
 
 def test_the_one_double_that_is_possible_carries_the_same_message_id(clinic: Clinic, server: MailServer) -> None:

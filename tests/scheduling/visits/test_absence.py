@@ -18,7 +18,7 @@ from scheduling import booking, confirming, openings
 from scheduling.mails import outbox
 from scheduling.models import Course, Day, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols.types import Place
-from scheduling.visits import absence, undoing
+from scheduling.visits import absence, stepping, undoing
 from scheduling.writes import constraint_of
 from tests.factories import (
     MONDAY,
@@ -162,7 +162,7 @@ def test_a_wrong_tap_that_is_undone_in_time_is_never_mailed_and_the_next_one_is(
         undoing.undo(actor=clinic.desk, session=session, now=LATE)
     absence.no_show(actor=clinic.desk, session=session, now=LATE)
     assert [state for state, _ in missed(session)] == [MailState.WITHDRAWN, MailState.WITHDRAWN, MailState.DUE]
-    assert outbox.MISSED_AFTER == undoing.UNDO_FOR
+    assert outbox.MISSED_AFTER == stepping.UNDO_FOR
 
 
 def test_a_missed_visit_is_not_mailed_in_the_quiet_hours(clinic: Clinic, course: Course) -> None:

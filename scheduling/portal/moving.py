@@ -75,8 +75,7 @@ class Choices:
 
 
 def choices(session: Session, *, now: datetime) -> Choices:
-    """Other times for a visit to come. Thirteen queries, ten more where times are offered; writes
-    nothing.
+    """Other times for a visit to come. Twelve queries, nine more where times are offered.
 
     Times that are open to all break no rule and raise no new warning; one that the desk has offered may have a warning
     that it has seen. The days nearest to the visit, by date.

@@ -139,6 +139,11 @@ def _list(
         "until": wording.short(choices.until, zone) if choices.until else "",
         "days": [(_day(day.date), [Start.of(at, session) for at in day.starts]) for day in choices.days],
         "asked": choices.asked,
+        "others": [
+            (other.local_date.isoformat(), Start.of(other.starts_at, other))
+            for other in access.sessions
+            if other.pk != session.pk
+        ],
         "too_late": choices.too_late,
         "weekdays": _weekdays(access, request.POST.getlist("weekday")),
         "part": request.POST.get("part", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -210,6 +211,17 @@ def test_a_course_that_is_only_held_or_paused_is_not_moved_alone(session: Sessio
     assert starts_of(session) == []
     with pytest.raises(TimeGone):
         take(session, local(WEDNESDAY))
+
+
+@pytest.mark.usefixtures("open_")
+def test_choices_are_read_with_the_same_number_of_queries(
+    clinic: Clinic, session: Session, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(12):
+        assert len(starts_of(session)) == 12
+    offer(clinic, session, *(local(WEDNESDAY, f"13:{minute}0") for minute in range(3)), until=NOW + timedelta(days=1))
+    with django_assert_num_queries(21):
+        assert len(moving.choices(session, now=NOW).offers) == 3
 
 
 # What the desk has offered

@@ -16,7 +16,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clinic import permissions
-from clinic.errors import Invalid
+from clinic.errors import Invalid, Stale
 from clinic.findings import gettext_noop
 from clinic.models import Staff
 from clinic.permissions import Verb
@@ -127,15 +127,16 @@ def agree(
 
     `language` is that in which the words were read, the patient's without. To agree again to the same words at the same
     address changes nothing. Takes the lines off the worklist that told of a stop. Locks the patient's row. Raises
-    RoleRefused, and Invalid for a channel without an address or number, for detailed mails to an address that is not
-    verified, and for what can be agreed to nowhere.
+    RoleRefused, Stale for a patient alone whose address was changed since `patient` was read, and Invalid for a channel
+    without an address or number, for detailed mails to an address that is not verified, and for what can be agreed to
+    nowhere.
     """
     if actor is not None:
         permissions.require(actor, Verb.BOOK)
     if (channel, level) not in AGREED:
         raise Invalid.at("level", _("This cannot be agreed to."))
     with transaction.atomic():
-        fresh = _locked(patient)
+        fresh = _asked(patient, actor)
         address = fresh.email if channel == Channel.EMAIL else fresh.phone
         if not address:
             missing = _("There is no mail address.") if channel == Channel.EMAIL else _("There is no phone number.")
@@ -162,12 +163,12 @@ def stop(
     """Write down that a patient wants to hear no more on a channel; returns what counts now.
 
     Who has stopped already is stopped as before. Mails that somebody stopped away from the desk make a line on the
-    worklist. Locks the patient's row. Raises RoleRefused.
+    worklist. Locks the patient's row. Raises RoleRefused, and Stale as `agree` does.
     """
     if actor is not None:
         permissions.require(actor, Verb.BOOK)
     with transaction.atomic():
-        fresh = _locked(patient)
+        fresh = _asked(patient, actor)
         latest = latest_of(fresh, channel)
         if latest is None or latest.level != ContactLevel.STOPPED:
             address = fresh.email if channel == Channel.EMAIL else fresh.phone
@@ -297,6 +298,14 @@ def _write(
 def _without_fault(patient: Patient, *, by: Staff | None, now: datetime) -> None:
     patient.email_fault, patient.email_fault_at = AddressFault.NONE, None
     worklist.close_tasks(kind=TaskKind.BAD_ADDRESS, patient=patient, by=by, now=now)
+
+
+def _asked(patient: Patient, actor: Staff | None) -> Patient:
+    """The patient under lock. Who speaks from a mailbox speaks for that address, not for one that was entered since."""
+    fresh = _locked(patient)
+    if actor is None and not _same(fresh.email, patient.email):
+        raise Stale(_("The mail address has changed meanwhile."))
+    return fresh
 
 
 def _locked(patient: Patient) -> Patient:

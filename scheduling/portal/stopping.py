@@ -3,8 +3,10 @@ mail: neither a move nor a date makes this link void."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
+from clinic.errors import Stale
 from patients import contact
 from patients.models import AddressFault, Channel, ConsentSource, ContactLevel
 from scheduling import writes
@@ -28,7 +30,8 @@ def stop(mail: Mail, *, source: ConsentSource, language: str | None = None, now:
         contact.stop(actor=None, patient=mail.patient, source=source, language=language, now=now)
 
     if is_about(mail):
-        writes.commit(work)
+        with suppress(Stale):  # the address has just become another
+            writes.commit(work)
 
 
 def keep(mail: Mail, *, language: str | None = None, now: datetime) -> None:
@@ -48,4 +51,5 @@ def keep(mail: Mail, *, language: str | None = None, now: datetime) -> None:
         outbox.catch_up(patient=mail.patient, now=now)
 
     if is_about(mail) and mail.patient.email and mail.patient.mail_level == ContactLevel.STOPPED:
-        writes.commit(work)
+        with suppress(Stale):
+            writes.commit(work)

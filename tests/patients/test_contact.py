@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import ProgrammingError, transaction
 
-from clinic.errors import Invalid, RoleRefused
+from clinic.errors import Invalid, RoleRefused, Stale
 from patients import contact, registering
 from patients.models import AddressFault, Channel, Consent, ConsentSource, ContactLevel, Patient, Task, TaskKind
 from tests.factories import NOW, Clinic, PatientFactory, make_clinic
@@ -271,6 +271,17 @@ def test_who_has_stopped_mails_is_not_mailed_at_another_address_until_they_say_s
 
     assert silent == ("stopped", 1)
     assert (Patient.objects.get().mail_level, lines(TaskKind.MAIL_STOPPED)) == ("neutral", [])
+    assert history(patient)[-1] == ("email", "neutral", "desk", "new@example.org")
+
+
+def test_who_speaks_from_an_earlier_mailbox_says_nothing_for_the_next(clinic: Clinic) -> None:
+    patient = register(clinic, email="maya@example.org")
+    registering.change(actor=clinic.desk, patient=patient, now=LATER, email="new@example.org")
+    with pytest.raises(Stale):
+        stop(patient)
+    with pytest.raises(Stale):
+        agree(patient)
+
     assert history(patient)[-1] == ("email", "neutral", "desk", "new@example.org")
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from patients.models import Channel, Consent, ConsentSource, Instrument, Patient, Score
+from patients.models import Channel, Consent, ConsentSource, Instrument, Patient, Score, TaskKind
 from scheduling import evaluating
 from scheduling.mails import gathering, letters, links
 from scheduling.mails.calendars import Host, Visit
@@ -205,17 +205,17 @@ def test_a_questionnaire_is_asked_for_only_while_it_is_missing(session: Session)
         (
             {"mail_level": "stopped"},
             Outcome(WITHDRAWN, "The patient wants no mails."),
-            Outcome(FAILED, "The patient wants no mails.", line="mail-stopped"),
+            Outcome(FAILED, "The patient wants no mails.", line=TaskKind.MAIL_STOPPED),
         ),
         (
             {"mail_level": ""},
             Outcome(WITHDRAWN, "Nobody has asked the patient about mails."),
-            Outcome(FAILED, "Nobody has asked the patient about mails.", line="mail-stopped"),
+            Outcome(FAILED, "Nobody has asked the patient about mails.", line=TaskKind.MAIL_STOPPED),
         ),
         (
             {"email_fault": "not-mine", "email_fault_at": NOW},
-            Outcome(FAILED, "Mails do not reach the patient at this address.", line="bad-address"),
-            Outcome(FAILED, "Mails do not reach the patient at this address.", line="bad-address"),
+            Outcome(FAILED, "Mails do not reach the patient at this address.", line=TaskKind.BAD_ADDRESS),
+            Outcome(FAILED, "Mails do not reach the patient at this address.", line=TaskKind.BAD_ADDRESS),
         ),
     ],
 )

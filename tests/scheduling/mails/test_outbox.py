@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from clinic.errors import Invalid, RoleRefused
 from patients import worklist
 from patients.models import Patient, Task, TaskKind
-from scheduling import booking, cancelling, moving
+from scheduling import booking, cancelling, evaluating, moving
 from scheduling.mails import links, outbox
-from scheduling.models import Course, Mail, MailKind, MailState, Session
+from scheduling.models import Course, Mail, MailKind, MailState, Room, Session
 from scheduling.protocols.types import Place
-from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local, protocol
+from tests.factories import MONDAY, NOW, Clinic, PatientFactory, StaffFactory, local, protocol
 
 pytestmark = pytest.mark.django_db
 
@@ -251,6 +253,67 @@ def test_catching_up_without_an_address_or_a_course_does_nothing(clinic: Clinic)
     outbox.catch_up(patient=patient, now=NOW)
     outbox.catch_up(patient=PatientFactory.create(), now=NOW)
     assert (Mail.objects.count(), Task.objects.filter(done_at=None).count()) == (0, 1)
+
+
+# What the desk asks for
+
+
+def test_a_patient_is_asked_to_call_as_often_as_the_desk_says_and_once_for_each_request(
+    clinic: Clinic, patient: Patient
+) -> None:
+    course = book(clinic, patient)
+    request = uuid4()
+    asked: dict[str, Any] = {"actor": clinic.desk, "patient": patient, "now": NOW}
+    first = outbox.call_us(**asked, course=course, request_id=request)
+    assert outbox.call_us(**asked, course=course, request_id=request) == first
+    outbox.call_us(**asked)
+    rows = Mail.objects.filter(kind=MailKind.CALL_US, session=None).order_by("pk")
+    assert list(rows.values_list("course", "turn", "due_at")) == [(course.pk, 0, NOW), (course.pk, 1, NOW)]
+    assert first.details == {"by": clinic.desk.pk}
+
+
+def test_who_has_no_course_is_asked_about_the_evaluation(clinic: Clinic, patient: Patient) -> None:
+    with pytest.raises(Invalid):
+        outbox.call_us(actor=clinic.desk, patient=patient, now=NOW)
+    room = Room.objects.create(site=clinic.site, name="Room 1")
+    evaluation, _ = evaluating.book_evaluation(
+        actor=clinic.desk, patient=patient, room=room, prescriber=clinic.prescriber, starts_at=start(1), now=NOW
+    )
+    for _ in range(2):
+        assert outbox.call_us(actor=clinic.desk, patient=patient, now=NOW).evaluation == evaluation
+
+
+def test_only_who_books_asks_a_patient_to_call(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient)
+    for actor in (clinic.nurse, StaffFactory.create()):
+        with pytest.raises(RoleRefused):
+            outbox.call_us(actor=actor, patient=patient, course=course, now=NOW)
+    assert not Mail.objects.filter(kind=MailKind.CALL_US).exists()
+
+
+@pytest.mark.parametrize(("columns", "line", "reason"), UNREACHABLE)
+def test_nothing_is_asked_of_who_cannot_be_mailed(
+    clinic: Clinic, columns: dict[str, Any], line: str, reason: str
+) -> None:
+    course = book(clinic, PatientFactory.create(**columns))
+    before = Mail.objects.count()
+    with pytest.raises(Invalid) as refused:
+        outbox.call_us(actor=clinic.desk, patient=course.patient, course=course, now=NOW)
+    assert refused.value.message == f"{reason} Please call."
+    with pytest.raises(Invalid):
+        outbox.offer(course=course, session=sessions_of(course)[0], turn=1, now=NOW, expires_at=start(1))
+    assert Mail.objects.count() == before
+
+
+def test_an_offer_is_mailed_until_it_ends_and_withdrawn_when_the_visit_moves(clinic: Clinic, patient: Patient) -> None:
+    course = book(clinic, patient)
+    second = sessions_of(course)[1]
+    outbox.offer(course=course, session=second, turn=1, now=NOW, expires_at=start(2))
+    mail = Mail.objects.get(kind=MailKind.OFFER)
+    assert (mail.session, mail.turn, mail.times_version, mail.due_at, mail.expires_at) == (second, 1, 1, NOW, start(2))
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(3, "10:00")), now=NOW)
+    mail.refresh_from_db()
+    assert mail.state == WITHDRAWN
 
 
 @pytest.mark.parametrize(("fresh", "statements"), [(True, 1), (False, 2)])

@@ -67,7 +67,7 @@ def test_it_begins_with_the_first_question_and_four_answers(phone: Client, link:
 
     assert answer.redirect_chain == [(f"{link}1/", 302)]
     assert says(answer, "h1") == ["Little interest or pleasure in doing things"]
-    assert says(answer, "button.choice") == [
+    assert says(answer, "button.tap") == [
         "Not at all",
         "Several days",
         "More than half the days",
@@ -101,7 +101,7 @@ def test_nine_taps_and_send(phone: Client, link: str, visit: Session) -> None:
         assert shown.request["PATH_INFO"] == f"{link}{step}/"
         tap(phone, link, step, value)
     review = phone.get(link)
-    assert says(review, "p.answer")[4] == "Nearly every day Change"
+    assert says(review, "p.given-one")[4] == "Nearly every day Change"
     done = phone.post(link, form_data(review), follow=True)
 
     assert says(done, "h1") == ["Thank you. We have your answers."]
@@ -118,7 +118,7 @@ def test_who_leaves_goes_on_where_they_were(phone: Client, link: str) -> None:
 def test_an_answer_is_changed_and_the_way_leads_back(phone: Client, link: str) -> None:
     tap_all(phone, link, CALM)
     shown = phone.get(f"{link}5/")
-    assert [one.attributes["aria-pressed"] for one in page(shown).all("button.choice")] == [
+    assert [one.attributes["aria-pressed"] for one in page(shown).all("button.tap")] == [
         "false",
         "false",
         "false",

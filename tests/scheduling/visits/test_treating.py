@@ -726,7 +726,7 @@ def test_a_discharge_closes_the_line_of_an_open_record_and_esketamine_asks_for_i
 
 def test_reminders_of_a_freed_visit_are_withdrawn(visit: Visit) -> None:
     Mail.objects.create(
-        kind="reminder",
+        kind="two-days",
         patient=visit.session.patient,
         course=visit.session.course,
         session=visit.session,

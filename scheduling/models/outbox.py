@@ -42,7 +42,8 @@ class Mail(models.Model):
 
     `due_at` is when it should go out, `try_at` when it is next tried, `expires_at` when it is no longer worth sending.
     `seed` is random: the mail's link is made of it and the clinic's secret (`scheduling/mails/links.py`), and only the
-    link's digest is kept beside it. `opened_at` is when that link was first opened.
+    link's digest is kept beside it. `opened_at` is when somebody first pressed a button behind that link: that it
+    was opened says nothing, scanners open links, too.
     """
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="mails")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import smtplib
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.core.mail.backends.smtp import EmailBackend
 
@@ -13,13 +13,40 @@ from scheduling.mails.letters import Outcome
 from scheduling.mails.mime import Message
 from scheduling.models import MailState
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+#: A server may think for so many seconds before it says that it has taken a mail: who leaves earlier sends it again.
+#: RFC 5321 (4.5.3.2.6) asks for ten minutes, in which nobody else's mail would go out either.
+LAST_WORD = 60.0
+
+
+class _SMTP(smtplib.SMTP):
+    def data(self, msg: ReadableBuffer | str) -> tuple[int, bytes]:
+        """As the library's, but patient."""
+        assert self.sock is not None  # noqa: S101 a mail was begun on it
+        self.sock.settimeout(LAST_WORD)
+        reply = super().data(msg)
+        self.sock.settimeout(self.timeout)
+        return reply
+
+
+class _SMTPS(_SMTP, smtplib.SMTP_SSL):
+    pass
+
+
+class _Backend(EmailBackend):
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return _SMTPS if self.use_ssl else _SMTP
+
 
 class Server:
     """The connection of one batch: opened by the first mail that needs it, opened again when it was lost; once it
     cannot be opened, the rest of the batch is not tried."""
 
     def __init__(self) -> None:
-        self.backend = EmailBackend()
+        self.backend = _Backend()
         self.down = ""
 
     def __enter__(self) -> Self:

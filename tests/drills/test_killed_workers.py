@@ -30,9 +30,9 @@ def test_2000_reminders_outlive_50_kills_and_only_those_between_acceptance_and_r
     works.post.open()
     works.start("beat", *WORKERS)
     for kill in range(KILLS):
-        # Some are left for each kill, however slow the machine is, and not too many at the end.
-        ahead = len(works.post.arrived) > REMINDERS * kill / KILLS
-        works.post.order(Orders(before=0.2 if ahead else 0.0, after=0.02))
+        # The more are ahead of the kills, the slower: some are left for each, and not too many at the end.
+        ahead = len(works.post.arrived) - REMINDERS * kill / KILLS
+        works.post.order(Orders(before=min(max(ahead, 0) / 200, 1.0), after=0.02))
         victim = WORKERS[kill % len(WORKERS)]
         works.bring_to_work(victim)
         time.sleep(chance.uniform(0, 0.5))

@@ -20,7 +20,7 @@ from clinic.local import places, services
 from clinic.local.run import Child, Supervisor, procfile
 from tests.drills.post_office import PostOffice
 
-PATIENCE = 120
+PATIENCE = 300
 #: The migrated database without a row, of which each drill gets a copy.
 BLANK = "blank"
 

@@ -67,7 +67,8 @@ def offer_times(
     for at in wanted:
         judging.check_start(at, now)
     if wanted[-1] - wanted[0] > FARTHEST:
-        raise Invalid.at("starts_at", _("Offer times that lie less than %(days)s days apart.") % {"days": FARTHEST.days})
+        values = {"days": FARTHEST.days}
+        raise Invalid.at("starts_at", _("Offer times that lie less than %(days)s days apart.") % values)
 
     def work() -> tuple[Sequence[int], bool]:
         if earlier := once.claim(now):
@@ -112,6 +113,12 @@ def offer_times(
 
     pks, repeated = writes.commit(work)
     return Offered(tuple(Offer.objects.filter(pk__in=pks).order_by("starts_at")), repeated)
+
+
+def lapse(*, now: datetime) -> int:
+    """End the offers whose time is over; returns how many. Locks their rows."""
+    over = Offer.objects.filter(state=OfferState.OPEN, until__lte=now)
+    return over.update(state=OfferState.LAPSED, closed_at=now)
 
 
 def of(session: Session) -> QuerySet[Offer]:

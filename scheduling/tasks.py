@@ -8,7 +8,7 @@ import time
 from celery import shared_task
 
 from clinic import clock
-from scheduling import days, holding, reviewing, rolling
+from scheduling import days, holding, offering, reviewing, rolling
 from scheduling.mails import drain
 from scheduling.visits import treating
 
@@ -26,8 +26,9 @@ def send_mail() -> None:
 
 @shared_task
 def expire_holds() -> None:
-    """Free the times of holds that have run out."""
+    """Free the times of holds that have run out, and end what was offered until now."""
     holding.expire_holds(now=clock.now())
+    offering.lapse(now=clock.now())
 
 
 @shared_task

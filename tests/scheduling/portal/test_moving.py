@@ -12,7 +12,7 @@ from clinic.errors import Invalid, Stale
 from clinic.models import SelfServiceHours, Shift
 from patients import worklist
 from patients.models import Task, TaskKind
-from scheduling import booking, cancelling
+from scheduling import booking, cancelling, offering
 from scheduling import moving as desk
 from scheduling.mails import links
 from scheduling.models import Course, Day, Mail, MailKind, Offer, OfferState, Session, SessionState
@@ -247,6 +247,14 @@ def test_an_offer_ends_by_its_time(clinic: Clinic, session: Session) -> None:
     assert moving.choices(session, now=NOW + timedelta(days=1)).offers == ()
     with pytest.raises(TimeGone):
         take(session, local(WEDNESDAY, "13:00"), NOW + timedelta(days=1))
+
+
+def test_what_was_offered_until_a_moment_lapses_then(clinic: Clinic, session: Session) -> None:
+    offer(clinic, session, local(WEDNESDAY, "13:00"), until=NOW + timedelta(days=1))
+
+    assert offering.lapse(now=NOW + timedelta(hours=23)) == 0
+    assert (offering.lapse(now=NOW + timedelta(days=1)), offering.lapse(now=NOW + timedelta(days=1))) == (1, 0)
+    assert Offer.objects.get().state == OfferState.LAPSED
 
 
 def test_an_offered_time_that_somebody_else_has_is_shown_no_more(clinic: Clinic, session: Session) -> None:

@@ -122,11 +122,11 @@ def crawl_course(clinic: Clinic, course: Course, crawl: Crawl) -> None:
     cancelling.cancel_session(actor=desk, session=last, reason="On a journey.", now=NOW)
     crawl.go(NOW)
     Session.objects.filter(pk=second.pk).update(state=SessionState.CONFIRMED, confirmed_at=NOW)
-    due = Mail.objects.filter(course=course, state=MailState.DUE).order_by("due_at")
+    # Of the first dates, one answered and the others not; the later ones are told in the same words.
+    due = Mail.objects.filter(course=course, state=MailState.DUE, session__number__lte=3).order_by("due_at")
     for at in list(due.values_list("due_at", flat=True)):
         crawl.go(at)
     absence.no_show(actor=desk, session=first, now=first.starts_at)
-    outbox.missed(course=course, session=Session.objects.get(pk=first.pk), now=first.starts_at)
     crawl.go(first.starts_at + outbox.MISSED_AFTER)
 
 
@@ -149,9 +149,10 @@ def test_no_mail_of_a_course_says_what_its_patient_is_treated_for(
     prepared = {letter.kind for letter, _ in crawl.read if letter.preparation}
     reminders = {MailKind.PREPARATION, MailKind.TWO_DAYS, MailKind.TWO_HOURS, MailKind.SCORE_DUE}
     assert prepared == (reminders if level == ContactLevel.DETAILED else set())
-    around = {words for letter in {letter.kind: letter for letter, _ in crawl.read}.values()
-              for words in crawl.open(letter.link, NOW)}  # fmt: skip
-    assert {words for words in around for hit in found_in("page", words)} == set()
+    if known == library.STANDARD:  # the pages behind the links are the same in all protocols
+        links = {letter.kind: letter.link for letter, _ in crawl.read}
+        around = [words for link in links.values() for words in crawl.open(link, NOW)]
+        assert [words for words in around if found_in("page", words)] == []
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -169,15 +170,11 @@ def test_no_mail_of_an_evaluation_says_what_it_is_for(
         now=NOW,
     )
     crawl = Crawl(client)
-    outbox.renew_evaluation(evaluation=evaluation, now=NOW)
     due = Mail.objects.filter(evaluation=evaluation, state=MailState.DUE).order_by("due_at")
     for at in list(due.values_list("due_at", flat=True)):
         crawl.go(at)
     outbox.call_us(actor=clinic.desk, patient=patient, now=NOW)
-    cancelled, _again = evaluating.cancel_evaluation(
-        actor=clinic.desk, evaluation=evaluation, reason="On a journey.", now=NOW
-    )
-    outbox.renew_evaluation(evaluation=cancelled, now=NOW)
+    evaluating.cancel_evaluation(actor=clinic.desk, evaluation=evaluation, reason="On a journey.", now=NOW)
     crawl.go(NOW)
     assert {letter.kind for letter, _ in crawl.read} == {
         MailKind.BOOKED, MailKind.TWO_DAYS, MailKind.TWO_HOURS, MailKind.CALL_US, MailKind.CANCELLED,

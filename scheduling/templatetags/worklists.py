@@ -63,7 +63,7 @@ ACTS = (
     (TaskKind.NO_ADDRESS, "patient", "patient-edit", gettext_lazy("Add an address")),
     (TaskKind.FAILED_MAIL, "course", "course-mails", gettext_lazy("See the mails")),
     (TaskKind.FAILED_MAIL, "patient", "patient", gettext_lazy("See the mails")),
-    (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct the address")),
+    (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct address")),
     (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Open patient")),
     (TaskKind.CALL_ASKED, "patient", "patient", gettext_lazy("Open patient")),
     (TaskKind.MOVE_ASKED, "visit", "session-move", gettext_lazy("Move it")),

@@ -29,8 +29,11 @@ def manage(*arguments: str, **environ: str) -> tuple[int, str]:
     return done.returncode, (done.stderr or done.stdout).strip().splitlines()[-1]
 
 
-def test_the_deployment_check_finds_nothing_in_production() -> None:
-    assert manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION) == (
+@pytest.mark.parametrize(
+    "more", [{}, {"ANYMAIL_WEBHOOK_SECRET": "provider:secret", "MAILGUN_WEBHOOK_SIGNING_KEY": "k"}]
+)
+def test_the_deployment_check_finds_nothing_in_production(more: dict[str, str]) -> None:
+    assert manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, **more) == (
         0,
         "System check identified no issues (0 silenced).",
     )
@@ -55,6 +58,10 @@ REFUSED = "django.core.exceptions.ImproperlyConfigured: "
         ({"SECRET_KEY": "short"}, "SECRET_KEY is the demonstration's or shorter than 50 characters; make your own."),
         ({"DEBUG": "1"}, "A clinic in production refuses DEBUG."),
         ({"CLINIC_CLOCK_FILE": "clock"}, "A clinic in production refuses CLINIC_CLOCK_FILE."),
+        (
+            {"ANYMAIL_WEBHOOK_SECRET": "secret"},
+            "ANYMAIL_WEBHOOK_SECRET has to be a user and a password with a colon between them.",
+        ),
         ({"CLINIC_ENV": "prod"}, "CLINIC_ENV is 'prod'; it has to be demo, test or production."),
     ],
 )

@@ -16,16 +16,16 @@ from scheduling.models import MailState
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-#: A server may think for so many seconds before it says that it has taken a mail: who leaves earlier sends it again.
-#: RFC 5321 (4.5.3.2.6) asks for ten minutes, in which nobody else's mail would go out either.
-LAST_WORD = 60.0
+#: So many times longer than over all else, a minute, a server may think before it says that it has taken a mail: who
+#: leaves earlier sends it again. RFC 5321 (4.5.3.2.6) asks for ten, in which nobody else's mail would go out either.
+LONGER = 6
 
 
 class _SMTP(smtplib.SMTP):
     def data(self, msg: ReadableBuffer | str) -> tuple[int, bytes]:
         """As the library's, but patient."""
         assert self.sock is not None  # noqa: S101 a mail was begun on it
-        self.sock.settimeout(LAST_WORD)
+        self.sock.settimeout(LONGER * self.timeout)
         reply = super().data(msg)
         self.sock.settimeout(self.timeout)
         return reply

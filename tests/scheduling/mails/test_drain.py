@@ -497,10 +497,13 @@ def test_a_batch_costs_as_many_queries_for_many_mails_as_for_one(clinic: Clinic,
     ]
 
 
-def test_a_server_that_dawdles_over_one_mail_gets_the_next(clinic: Clinic, server: MailServer) -> None:
+def test_a_server_that_dawdles_over_one_mail_gets_the_next(
+    clinic: Clinic, server: MailServer, settings: Settings
+) -> None:
+    settings.EMAIL_TIMEOUT = 0.5
     for address in ("a@example.org", "slow@example.org", "z@example.org"):
         a_mail(clinic, address)
-    server.pauses["slow@example.org"] = 5
+    server.pauses["slow@example.org"] = 10
     assert drain.send_batch(now=NOW) == 2
     assert states() == [("a@example.org", SENT), ("slow@example.org", DUE), ("z@example.org", SENT)]
     slow = Mail.objects.get(patient__email="slow@example.org")

@@ -6,11 +6,13 @@ query here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from patients.models import Consent, ContactLevel, Patient
 from scheduling import wording
@@ -20,6 +22,14 @@ from scheduling.mails.gathering import NEWS
 from scheduling.mails.letters import EXPECTED
 from scheduling.models import FREED, Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols import reminder_times
+
+#: What the drain says of a mail server that it could not speak to, with the error's name behind it.
+_UNANSWERED = {
+    "The mail server cannot be reached": gettext_lazy("The mail server cannot be reached (%(error)s)."),
+    "The mail server broke off": gettext_lazy("The mail server broke off (%(error)s)."),
+}
+_NAMING_ERROR = re.compile(r"(.+) \((\w+)\)\.")
+_CODE = re.compile(r"[45]\d\d ")
 
 #: A reminder that has no row.
 NOT_MADE = "not-made"
@@ -40,6 +50,25 @@ class Reminder:
     mail: Mail | None
 
 
+def said(answer: str) -> str:
+    """What came of a try, or why a mail ended, as it was stored: in the reader's language where the words are ours."""
+    if not answer:
+        return ""
+    if (named := _NAMING_ERROR.fullmatch(answer)) and named[1] in _UNANSWERED:
+        return str(_UNANSWERED[named[1]] % {"error": named[2]})
+    return _(answer)
+
+
+def reason(error: str) -> str:
+    """Why a mail has not gone out, in a sentence: what a mail server answered is named as its answer."""
+    if not _CODE.match(error):
+        return said(error)
+    text = (
+        _("The mail server refused it: %(answer)s") if error[0] == "5" else _("The mail server put it off: %(answer)s")
+    )
+    return text % {"answer": error}
+
+
 def of_visit(
     visit: Session,
     patient: Patient,
@@ -57,8 +86,8 @@ def of_visit(
     for kind, due_at, _expires_at in due:
         mail = rows.get(kind)
         if mail is None:
-            reason = _why_not(visit, patient, due_at, made_at, consents)
-            yield Reminder(MailKind(kind), NOT_MADE, due_at, reason, None)
+            text = _why_not(visit, patient, due_at, made_at, consents)
+            yield Reminder(MailKind(kind), NOT_MADE, due_at, text, None)
         else:
             yield Reminder(MailKind(kind), mail.state, mail.sent_at or mail.due_at, why(mail), mail)
 
@@ -69,10 +98,10 @@ def why(mail: Mail) -> str:
         case MailState.SENT:
             return _("Accepted by the mail server.")
         case MailState.WITHDRAWN:
-            return _(mail.error) if mail.error else _("What it says no longer stood before it was due.")
+            return reason(mail.error) if mail.error else _("What it says no longer stood before it was due.")
         case MailState.DUE if not mail.error:
             return ""
-    return _(mail.error)
+    return reason(mail.error)
 
 
 def _why_not(visit: Session, patient: Patient, due_at: datetime, made_at: datetime, consents: Sequence[Consent]) -> str:
@@ -145,7 +174,7 @@ def _fate(mail: Mail | None, zone: tzinfo) -> str:
     values = {
         "mail": mail.get_kind_display(),
         "when": wording.short(mail.sent_at or mail.due_at, zone),
-        "reason": _(mail.error),
+        "reason": reason(mail.error),
     }
     match mail.state:
         case MailState.SENT:

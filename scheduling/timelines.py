@@ -255,7 +255,7 @@ def _tries(mail: Mail, name: str, course: Course) -> Iterator[Told]:
         first, last = same[0].at, same[-1].at
         values = {
             "mail": name,
-            "answer": _(answer) if answer else "",
+            "answer": reminded.said(answer),
             "count": len(same),
             "until": wording.clock(last, course.site.zone),
         }

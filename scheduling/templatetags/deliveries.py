@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from scheduling import reminded
 from scheduling.models import Mail, MailState
 from scheduling.reminded import NOT_MADE, Reminder
 from scheduling.templatetags.visits import MAIL_STATES
@@ -30,8 +31,8 @@ def narrowed(request: HttpRequest, **changes: object) -> str:
 
 @register.filter
 def said(answer: str) -> str:
-    """What came instead of a mail server's answer, in the reader's language where it is ours."""
-    return _(answer) if answer else ""
+    """What came of a try, in the reader's language where the words are ours."""
+    return reminded.said(answer)
 
 
 @register.inclusion_tag("parts/state.html")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop, ngettext
 
 from clinic.findings import Finding, Level
 from clinic.models import Closure, Site
-from scheduling import wording
+from scheduling import reminded, wording
 from scheduling.board import Board
 from scheduling.models import CourseState, Mail, MailState, Session, SessionState
 from scheduling.protocols.types import NoPlan, VisitShape
@@ -100,12 +100,12 @@ def mail_reason(mail: Mail) -> str:
         case MailState.SENT if mail.sent_at:
             return date_format(timezone.localtime(mail.sent_at), "D j M H:i")
         case MailState.WITHDRAWN:
-            return _(mail.error) if mail.error else _("What it says no longer stood before it was due.")
+            return reminded.said(mail.error) or _("What it says no longer stood before it was due.")
         case MailState.FAILED:
-            return _(mail.error)
+            return reminded.reason(mail.error)
         case _ if mail.attempts:
             tries = ngettext("Tried %(count)s time; tried on.", "Tried %(count)s times; tried on.", mail.attempts)
-            return tries % {"count": mail.attempts} + (f" {_(mail.error)}" if mail.error else "")
+            return tries % {"count": mail.attempts} + (f" {reminded.reason(mail.error)}" if mail.error else "")
     return ""
 
 

@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduling import wording
+from scheduling import reminded, wording
 from scheduling.mails.gathering import NEWS
 from scheduling.models import OPEN, CourseState, Mail, MailState, PhaseChoice, SessionState
 from scheduling.protocols import progress
@@ -175,7 +175,7 @@ def _undelivered(standing: Standing, mails: Sequence[Mail]) -> Iterator[Hint]:
     news = [mail for mail in mails if mail.kind in NEWS and mail.state in (MailState.SENT, MailState.FAILED)]
     if news and news[0].state == MailState.FAILED and standing.coming:
         title = _("“%(mail)s” could not be mailed: tell the patient by phone.") % {"mail": news[0].get_kind_display()}
-        yield Hint("mail-x", title, " ".join([_call(standing), _(news[0].error)]), "red")
+        yield Hint("mail-x", title, " ".join([_call(standing), reminded.reason(news[0].error)]), "red")
 
 
 def _reach(standing: Standing, *, decides: bool) -> Iterator[Hint]:

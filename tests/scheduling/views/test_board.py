@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from clinic.models import OpeningHours, Role, Shift, Staff
 from patients import worklist
 from patients.models import Instrument, Patient, Score, TaskKind
+from scheduling import placing
 from scheduling.models import Course, Day, Session, SessionState
 from scheduling.portal import questionnaires
 from tests.factories import (
@@ -755,3 +756,20 @@ def test_item_9_that_was_not_sent_stands_on_the_board(at_now: None, clinic: Clin
     went(Session.objects.filter(pk=here.pk), SessionState.CHECKED_IN)
 
     assert "Item 9 above 0, not seen" in desk.get("/").content.decode()
+
+
+def test_what_a_patient_said_alone_stands_with_the_visit(clinic: Clinic) -> None:
+    alone = visit(clinic, "10:00", 0, "Alone, Ada", state=SessionState.CONFIRMED)
+    phoned = visit(clinic, "10:10", 1, "Phone, Pia", state=SessionState.CONFIRMED)
+    calls = visit(clinic, "10:20", 2, "Calls, Cy")
+    for session, by in ((alone, clinic.desk), (alone, None), (phoned, None), (phoned, clinic.desk)):
+        placing.record(session.course, "confirmed", by=by, now=NOW, sessions=[session])
+    worklist.open_task(kind=TaskKind.CALL_ASKED, patient=calls.patient, course=calls.course, now=NOW)
+    shown = seen(clinic, "09:35")
+
+    assert [item.text for item in shown.all("li.item")] == [
+        "10:00 Chair 1 Arrival, confirmed Alone, Ada Said yes by themselves.",
+        "10:10 Chair 2 Arrival, confirmed Phone, Pia",
+        "10:20 Chair 3 Arrival, booked Calls, Cy Asks for a call. Confirm",
+    ]
+    assert texts(shown, "span.alert") == ["Asks for a call"]

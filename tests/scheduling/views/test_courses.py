@@ -126,10 +126,15 @@ def test_its_mails_say_why_the_patient_got_them_or_not(desk: Client, clinic: Cli
         "Sent Course booked all dates Mon 1 Feb 07:01",
     )
     assert {line.partition(" ")[0] for line in lines[1:-1]} == {"Due"}
-    assert mails.all("summary")[0].text == "2 withdrawn mails"
+    assert mails.all("summary")[0].text == "4 withdrawn mails"
     assert [line.text for line in mails.all("details")[0].all("li")] == [
-        f"Withdrawn Reminder two hours before Thu 4 Feb 09:00 {stale}",
-        f"Withdrawn Reminder two days before Thu 4 Feb 09:00 {stale}",
+        f"Withdrawn {kind} Thu 4 Feb 09:00 {stale}"
+        for kind in (
+            "Reminder two hours before",
+            "Questionnaire due",
+            "Reminder two days before",
+            "Preparation three days before",
+        )
     ]
 
 

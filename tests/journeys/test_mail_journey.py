@@ -115,11 +115,10 @@ def arrived(server: MailServer, address: str) -> list[EmailMessage]:
 
 
 def starts_of(message: EmailMessage) -> list[str]:
-    """When the entries of a mail's calendar start, as the interface writes times."""
-    (part,) = message.iter_attachments()
-    calendar = Calendar.from_ical(part.get_content())
-    assert isinstance(calendar, Calendar)
-    return [entry.decoded("DTSTART").isoformat() for entry in calendar.walk("VEVENT")]
+    """When the entries of a mail's calendars start, as the interface writes times."""
+    calendars = [Calendar.from_ical(part.get_content()) for part in message.iter_attachments()]
+    entries = [entry for calendar in calendars for entry in calendar.walk("VEVENT")]
+    return [entry.decoded("DTSTART").isoformat() for entry in entries]
 
 
 def test_mail_arrives_through_kills_and_outages_once(var: Path) -> None:

@@ -173,7 +173,7 @@ def call_us(
         asked = Mail.objects.filter(kind=MailKind.CALL_US, session=None, **subject)
         mail = Mail(
             kind=MailKind.CALL_US,
-            times_version=1,
+            times_version=1 if isinstance(about, Evaluation) else about.times_version,
             turn=asked.count(),
             due_at=now,
             expires_at=now + CALL_FOR,

@@ -269,7 +269,7 @@ def test_a_patient_is_asked_to_call_as_often_as_the_desk_says_and_once_for_each_
     outbox.call_us(**asked)
     rows = Mail.objects.filter(kind=MailKind.CALL_US, session=None).order_by("pk")
     assert list(rows.values_list("course", "turn", "due_at")) == [(course.pk, 0, NOW), (course.pk, 1, NOW)]
-    assert first.details == {"by": clinic.desk.pk}
+    assert (first.details, first.times_version) == ({"by": clinic.desk.pk}, course.times_version)
 
 
 def test_who_has_no_course_is_asked_about_the_evaluation(clinic: Clinic, patient: Patient) -> None:

@@ -18,7 +18,9 @@ TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
 def test_every_icon_that_a_page_names_is_drawn_and_no_other() -> None:
     named = {
-        name for path in TEMPLATES.rglob("*.html") for name in re.findall(r'{% icon "([a-z0-9-]+)" %}', path.read_text())
+        name
+        for path in TEMPLATES.rglob("*.html")
+        for name in re.findall(r'{% icon "([a-z0-9-]+)" %}', path.read_text())
     }
     told: list[Mapping[Any, tuple[str, ...]]] = [
         visits.STATES,

@@ -92,7 +92,7 @@ def recipient(address: str) -> str:
         return address
     try:
         return Address(addr_spec=ascii_address(address)).addr_spec
-    except (ValueError, MessageError) as error:
+    except (ValueError, IndexError, MessageError) as error:  # an index, for one that ends too early
         raise BadAddress from error
 
 

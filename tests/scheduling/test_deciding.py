@@ -236,7 +236,7 @@ def test_maintenance_tells_what_goes_and_what_comes_in_one_mail(clinic: Clinic, 
     change = decide(clinic, course, "maintenance", now=after(10), interval_days=21)
 
     mail = Mail.objects.get(session=None, state=MailState.DUE)
-    letter = letters.write(mail, now=after(10))
+    (letter,) = letters.write_all([mail], now=after(10))
     assert not isinstance(letter, Outcome)
     assert (mail.kind, len(letter.cancelled), len(letter.added)) == (MailKind.CHANGED, 2, 4)
     reminded = Mail.objects.filter(state=MailState.DUE, session__in=change.sessions).values_list("session", flat=True)
@@ -340,7 +340,7 @@ def test_a_new_initial_phase_completes_the_old_course_and_books_another(clinic: 
     assert standing(change.course) == [("initial", "booked")] * 6
     assert dates(change.placed)[0] == day(42)
     mail = Mail.objects.get(session=None, state=MailState.DUE)
-    letter = letters.write(mail, now=after(38))
+    (letter,) = letters.write_all([mail], now=after(38))
     assert not isinstance(letter, Outcome)
     assert (mail.course_id, len(letter.cancelled), len(letter.added)) == (change.course.pk, 3, 6)
 

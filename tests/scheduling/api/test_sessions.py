@@ -266,6 +266,8 @@ def test_a_move_withdraws_the_reminders_of_the_old_time(desk: Api, booked: list[
     listed = desk.get("reminders/", session=booked[3]).body["results"]
     assert {mail["id"] for mail in listed if mail["state"] == "withdrawn"} == before
     assert [(mail["kind"], mail["due_at"]) for mail in listed if mail["state"] == "due"] == [
+        ("preparation", shown(DAYS[3] - timedelta(days=3), "11:00")),
         ("two-days", shown(DAYS[3] - timedelta(days=2), "11:00")),
+        ("score-due", shown(DAYS[3] - timedelta(days=1), "11:00")),
         ("two-hours", shown(DAYS[3], "09:00")),
     ]

@@ -19,7 +19,6 @@ from scheduling import wording
 from scheduling.history import Entry
 from scheduling.mails import letters
 from scheduling.mails.gathering import NEWS
-from scheduling.mails.letters import EXPECTED
 from scheduling.models import FREED, Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols import reminder_times
 
@@ -153,8 +152,7 @@ def summary(visit: Session, reminders: Sequence[Reminder], mails: Sequence[Mail]
     if not sentences:
         # Of the withdrawn the last says most, of those that were never made the last, too.
         last = reminders[-1]
-        over = visit.starts_at <= now or visit.state not in EXPECTED
-        text = _("No reminder went out. %(why)s") if over else _("No reminder goes out. %(why)s")
+        text = _("No reminder went out. %(why)s") if visit.starts_at <= now else _("No reminder goes out. %(why)s")
         sentences.append(text % {"why": last.why})
     return " ".join(sentences), tone
 

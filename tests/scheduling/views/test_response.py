@@ -211,7 +211,8 @@ def test_beside_it_stand_the_next_dates_the_screening_and_the_history(doctor: Cl
 
     assert panel(answer, "upcoming").text == (
         "Upcoming Calendar Thu 18 Feb 09:00 Booked Session 6 · Chair 1 · Dr. "
-        f"{later.sessions.in_order()[5].prescriber.last_name} · reminders Tue 16, Thu 18 Nothing booked after 18 Feb"
+        f"{later.sessions.in_order()[5].prescriber.last_name} · reminders Mon 15, Tue 16, Wed 17, Thu 18 "
+        "Nothing booked after 18 Feb"
     )
     assert [term.text for term in panel(answer, "screening").all("dd")][1:] == [
         "doctor, therapist, psychologist",

@@ -31,8 +31,7 @@ def test_redis_comes_back_empty_twice_and_every_reminder_goes_out_once(works: Wo
     works.redis.kill()
     works.wait(lambda: due(ALL_DUE) == 0)
     works.kill("worker")
-    for _ in range(5):
-        works.knock()
+    works.knock(5)
     works.redis.kill()  # with all that the worker was asked for
     works.it_is(later)
     works.wait(lambda: due(later) == 0)
@@ -61,8 +60,7 @@ def test_workers_whose_connections_to_postgresql_are_cut_send_nothing_that_other
     works.post.open()
     works.start("beat", "worker-1", "worker-2")
     for number in MOMENTS:
-        works.knock()
-        works.knock()
+        works.knock(2)
         works.until_arrived(number)
         works.cut_connections()
     check(works, addresses)

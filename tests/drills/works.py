@@ -125,11 +125,12 @@ class Works:
             cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)", [name])
             return bool(cursor.fetchone()[0])
 
-    def knock(self) -> None:
+    def knock(self, times: int = 1) -> None:
         """Ask for a drain as beat does every few seconds, for a drill that will not wait so long."""
         url = places.redis_url(self.var).replace("unix://", "redis+socket://").replace("db=", "virtual_host=")
         with app.connection_for_write(url) as broker:
-            app.send_task("scheduling.tasks.send_mail", connection=broker, expires=5)
+            for _ in range(times):
+                app.send_task("scheduling.tasks.send_mail", connection=broker, expires=5)
 
     def drain(self) -> None:
         """Knock, and wait until all that workers were asked for is done."""
@@ -139,12 +140,12 @@ class Works:
                 time.sleep(0.02)
                 wait(lambda: not broker.llen("celery") and not broker.hlen("unacked"))
 
-    def bring_to_work(self, name: str) -> None:
-        """Knock until that worker is up and has begun a drain."""
+    def bring_to_work(self, *names: str) -> None:
+        """Knock until these workers are up and have begun a drain; often, for whoever is idle answers."""
 
         def at_work() -> bool:
-            self.knock()
-            return self.at_work(name)
+            self.knock(4)
+            return all(self.at_work(name) for name in names)
 
         self.wait(at_work)
 

@@ -160,7 +160,8 @@ def carry_out(
         moved=moved,
         **({} if by else {"alone": True}),
     )
-    placing.tell(fresh, changed, MailKind.CHANGED, now, {"moved": moved})
+    if elsewhen:
+        placing.tell(fresh, changed, MailKind.CHANGED, now, {"moved": moved})
     if by is not None:
         ask_for_overrides(fresh, by=by, now=now)
     answered = tuple(dict.fromkeys([first, *changed]))

@@ -95,7 +95,8 @@ def place(course: Course, protocol: Protocol, places: Sequence[Place], phases: S
 
 
 def move(moves: Sequence[tuple[Session, Place]], protocol: Protocol, now: datetime) -> None:
-    """Write other times, chairs and prescribers; a start that the patient had confirmed is open again.
+    """Write other times, chairs and prescribers; a start that the patient had confirmed is open again. Another start
+    raises the version of the session's times, which ends links and reminders; another chair is no matter of theirs.
 
     Several sessions first give up their times, so that they can take each other's; all are placed in one statement.
     """
@@ -106,12 +107,12 @@ def move(moves: Sequence[tuple[Session, Place]], protocol: Protocol, now: dateti
     for session, where in moves:
         if session.starts_at != where.starts_at:
             session.expected_at = None
+            session.times_version += 1
             if session.state == SessionState.CONFIRMED:
                 session.state, session.confirmed_at = SessionState.BOOKED, None
         times = _times(session.course.site, protocol, where)
         for name, value in times.items():
             setattr(session, name, value)
-        session.times_version += 1
         session.needs_replan = False
         written.update(times)
     columns = ["times_version", "needs_replan", "state", "confirmed_at", "freed_at", "expected_at", *sorted(written)]

@@ -33,7 +33,8 @@ REMINDERS = (MailKind.PREPARATION, MailKind.TWO_DAYS, MailKind.SCORE_DUE, MailKi
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One mail about a course as a whole; `told`: it has gone out, recorded on its row or not yet."""
+    """One mail about a course as a whole; `told`: it has gone out, recorded on its row or not yet, and has not come
+    back."""
 
     mail: int
     told: bool
@@ -108,7 +109,7 @@ def _news(courses: Collection[int]) -> Mapping[int, Sequence[News]]:
     news = defaultdict(list)
     for course, pk, state, tried, details in rows.values_list("course_id", "pk", "state", sent, "details"):
         if course is not None:
-            news[course].append(News(pk, state == MailState.SENT or tried, details))
+            news[course].append(News(pk, state == MailState.SENT or (state == MailState.DUE and tried), details))
     return news
 
 

@@ -63,15 +63,13 @@ def renew(
 
     Withdraws their reminders that no longer stand and queues those that do, none for a time that is past; queues one
     mail of kind `news` about the course instead of news that has not gone out. `details` says what happened:
-    `moved` (`{"session", "from": {"starts_at"}}`), `added` and `cancelled` (ids); a move that keeps its time is no
-    news. `fresh`: nothing was queued for the course before. At most two statements, one more for a line on the
-    worklist, waiting for no lock, when patient and site of the course are at hand.
+    `moved` (`{"session", "from": {"starts_at"}}`), `added` and `cancelled` (ids). `fresh`: nothing was queued
+    for the course before. At most two statements, one more for a line on the worklist, waiting for no lock, when
+    patient and site of the course are at hand.
     """
     details = dict(details or {})
     starts = {session.pk: session.starts_at for session in sessions}
     known = [datetime.fromisoformat(move["from"]["starts_at"]) for move in details.get("moved", ())]
-    if details.keys() == {"moved"} and known == [starts[move["session"]] for move in details["moved"]]:
-        news = None
     if not fresh:
         _withdraw(course, sessions, told_anew=news is not None)
     mails = [mail for session in sessions if session.state in EXPECTED for mail in _reminders(course, session, now)]

@@ -7,15 +7,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from anymail.signals import AnymailTrackingEvent
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Invalid, RoleRefused
-from patients import worklist
+from patients import contact, worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling import booking, cancelling, evaluating, moving
-from scheduling.mails import links, outbox
-from scheduling.models import Course, Mail, MailKind, MailState, Room, Session
+from scheduling.mails import bounces, gathering, letters, links, outbox
+from scheduling.mails.emails import Letter
+from scheduling.models import Attempt, Course, Mail, MailKind, MailState, Room, Session
+from scheduling.portal import access
 from scheduling.protocols.types import Place
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, StaffFactory, local, protocol
 
@@ -134,8 +137,32 @@ def test_another_chair_at_the_same_time_is_no_news(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
     before = mails(course)
     second = sessions_of(course)[1]
-    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4), chair=1), now=NOW)
+    late = start(2, "09:30")  # what was due at nine waits for a mail server that is down
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4), chair=1), now=late)
     assert mails(course) == before
+    for mail in Mail.objects.filter(course=course).exclude(session__during__startswith__lt=late):
+        assert access.read(links.token(mail.seed), now=late).course == course  # no other mail brings another link
+
+
+def test_a_change_that_came_back_is_told_once_the_address_is_good(clinic: Clinic) -> None:
+    course = book(clinic, PatientFactory.create(email="ingrid@example.org"))
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    second = sessions_of(course)[1]
+    moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4, "10:00")), now=NOW)
+    changed = Mail.objects.get(kind=MailKind.CHANGED)
+    Mail.objects.filter(pk=changed.pk).update(state=SENT, sent_at=NOW)
+    Attempt.objects.create(mail=changed, at=NOW, state=SENT)
+    answer = "550 5.1.1 No such user."
+    event = AnymailTrackingEvent(event_type="bounced", recipient="ingrid@example.org", mta_response=answer)
+    bounces.received(event, now=NOW)
+
+    trusted = contact.trust(actor=clinic.desk, patient=Patient.objects.get(), now=NOW)
+    outbox.catch_up(patient=trusted, now=NOW)
+
+    due = Mail.objects.get(kind=MailKind.CHANGED, state=DUE)
+    (letter,) = letters.write_all(gathering.read([due.pk]), now=NOW)
+    assert isinstance(letter, Letter)
+    assert [(was, visit.starts_at) for was, visit in letter.moved] == [(start(4), start(4, "10:00"))]
 
 
 def test_an_added_session_gets_its_reminders(clinic: Clinic) -> None:

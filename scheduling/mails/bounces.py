@@ -26,8 +26,9 @@ LATELY = timedelta(days=30)
 #: ... and a provider's clock may differ from ours so much.
 _CLOCKS = timedelta(minutes=5)
 
-#: A status of SMTP (RFC 5321, RFC 3463) that means: not now, perhaps later.
-_NOT_NOW = re.compile(r"(?<![\d.])4(\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
+#: A status of SMTP (RFC 5321, RFC 3463). The first in an answer counts, behind it may stand any number; one with a 4
+#: means: not now, perhaps later.
+_STATUS = re.compile(r"(?<![\d.])([245])(?:\d\d|\.\d{1,3}\.\d{1,3})(?![\d.])")
 #: What Postmark and SendGrid call a bounce though it says nothing of the address.
 _SOFT = frozenset({"SoftBounce", "blocked"})
 
@@ -115,4 +116,5 @@ def _is_soft(event: AnymailTrackingEvent) -> bool:
     """Whether the address may be good: the mailbox is full, the server asks to come back later."""
     raw = event.esp_event if isinstance(event.esp_event, dict) else {}
     kinds = {str(raw.get(name, "")) for name in ("Type", "type")}
-    return bool(kinds & _SOFT or _NOT_NOW.search(str(event.mta_response or "")))
+    status = _STATUS.search(str(event.mta_response or ""))
+    return bool(kinds & _SOFT or (status and status[1] == "4"))

@@ -179,6 +179,12 @@ def test_the_mail_is_the_one_that_the_event_names(mail: Mail) -> None:
     assert (fault(), lines()) == ("bounced", [("bad-address", {"fault": "bounced"})])
 
 
+def test_a_number_behind_the_status_makes_no_fault_a_passing_one(mail: Mail) -> None:
+    answer = "smtp;550-5.1.1 No such user. q12-20020a05.si432pfb.45 - gsmtp"
+    assert post("postmark", postmark(kind="HardBounce", Details=answer)).status_code == 200
+    assert fault() == "bounced"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -129,7 +129,7 @@ def _write(mails: Sequence[Mail], now: datetime) -> list[Letter | Outcome]:
     except Exception:  # whatever is wrong with one mail, the others go out; this one once it is repaired
         if len(mails) == 1:
             logger.exception("Mail %s could not be written.", mails[0].pk)
-            return [Outcome(MailState.DUE, BROKEN, tried=True)]
+            return [_broken(mails[0], now)]
     half = len(mails) // 2
     return [*_write(mails[:half], now), *_write(mails[half:], now)]
 
@@ -149,7 +149,13 @@ def _deliver(mail: Mail, letter: Letter, server: Server, now: datetime) -> Outco
     except Exception:  # as above
         logger.exception("Mail %s could not be written.", mail.pk)
         server.close()
-        return Outcome(MailState.DUE, BROKEN, tried=True)
+        return _broken(mail, now)
+
+
+def _broken(mail: Mail, now: datetime) -> Outcome:
+    """Tried again while it is worth sending; otherwise it would be the first of every batch, for ever."""
+    over = mail.expires_at is not None and mail.expires_at <= now
+    return Outcome(MailState.FAILED if over else MailState.DUE, BROKEN, tried=True)
 
 
 def _record(results: Results, now: datetime) -> None:
@@ -188,7 +194,7 @@ def _update(mails: Sequence[Mail]) -> None:
 def _next_try(mail: Mail, outcome: Outcome, now: datetime) -> datetime:
     pause = min(FIRST_PAUSE * 2 ** min(mail.attempts, 8), LONGEST_PAUSE) if outcome.tried else LONGEST_PAUSE
     again = outcome.again or now + pause
-    return min(again, mail.expires_at) if mail.expires_at else again
+    return min(again, mail.expires_at) if mail.expires_at and mail.expires_at > now else again
 
 
 def _line(mail: Mail, outcome: Outcome, now: datetime) -> Task:

@@ -418,6 +418,15 @@ def test_a_row_that_cannot_be_read_stops_nobody(clinic: Clinic, server: MailServ
     assert sorted(address for address, _ in server.subjects) == [f"p{number}@example.org" for number in (0, 1, 3, 4)]
 
 
+def test_what_could_not_be_written_in_time_makes_way_for_the_others(clinic: Clinic, server: MailServer) -> None:
+    a_mail(clinic, "broken@example.org", details={"moved": [{}]}, expires_at=NOW)
+    a_mail(clinic, "z@example.org")
+    assert drain.send_batch(now=NOW + timedelta(minutes=1), size=1) == 1
+    assert drain.send_batch(now=NOW + timedelta(minutes=1), size=1) == 1
+    assert states() == [("broken@example.org", FAILED), ("z@example.org", SENT)]
+    assert failed_lines() == [("broken@example.org", "It could not be written.")]
+
+
 def test_who_has_stopped_mails_gets_none_and_is_called_once(clinic: Clinic, server: MailServer) -> None:
     course = book(clinic)
     Patient.objects.update(mail_level="stopped")

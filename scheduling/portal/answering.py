@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from clinic.errors import Invalid, Stale
@@ -185,7 +186,8 @@ def not_mine(*, access: Access, now: datetime) -> None:
 
 
 def acted(*, access: Access, now: datetime) -> None:
-    """Somebody has pressed a button behind this link: the mail was read, its address is the patient's.
+    """Somebody has pressed a button behind this link: the mail was read, its address is the patient's, and what was
+    withheld while mails came back from it is told now.
 
     Waits for no batch in which the mail still is; then the next press notes it.
     """
@@ -195,7 +197,12 @@ def acted(*, access: Access, now: datetime) -> None:
         with_lock = unread.select_for_update(skip_locked=True, of=("self",), no_key=True)
         writes.commit(lambda: Mail.objects.filter(pk__in=with_lock.values("pk")).update(opened_at=now))
     if contact.was_reached(access.patient, mail.sent_at):
-        contact.verify(patient=access.patient, address=access.patient.email, now=now)
+        patient = access.patient
+        was_faulty = patient.email_fault != AddressFault.NONE
+        with transaction.atomic():
+            contact.verify(patient=patient, address=patient.email, now=now)
+            if was_faulty:
+                outbox.catch_up(patient=patient, now=now)
 
 
 def _locked(access: Access, visits: Collection[int], now: datetime) -> Sequence[Session]:

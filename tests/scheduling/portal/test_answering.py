@@ -7,17 +7,19 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from clinic.errors import Invalid, Stale
+from patients import contact
 from patients.models import AddressFault, Consent, ConsentSource, ContactLevel, Patient, Task, TaskKind
 from scheduling import moving
 from scheduling.mails import links
-from scheduling.models import Course, CourseEvent, Mail, MailState, Reply, Session, SessionState
+from scheduling.models import Course, CourseEvent, Mail, MailKind, MailState, Reply, Session, SessionState
 from scheduling.portal import access, answering
 from scheduling.portal.access import Access
 from scheduling.portal.answering import BestTime
-from scheduling.protocols.types import Place
+from scheduling.protocols.types import Place, Wanted
 from tests.factories import MONDAY, NOW, Clinic, CourseFactory, SessionFactory, local
 
 
@@ -216,6 +218,20 @@ def test_a_press_of_a_button_shows_that_the_mailbox_is_the_patient_s(link: Acces
 
     assert Patient.objects.get(pk=link.patient.pk).email_verified_at == NOW
     assert Mail.objects.get(pk=link.mail.pk).opened_at == NOW
+
+
+def test_an_address_that_works_after_all_hears_what_was_withheld(clinic: Clinic, link: Access) -> None:
+    Mail.objects.filter(Q(pk=link.mail.pk) | Q(kind=MailKind.BOOKED)).update(state=MailState.SENT, sent_at=NOW)
+    contact.fault(fault=AddressFault.BOUNCED, patient=link.patient, now=NOW)
+    last = Session.objects.select_related("course__patient", "course__site", "course__protocol").in_order()[5]
+    later = Wanted(last.starts_at + timedelta(hours=1), None, None)
+    moving.move_session(actor=clinic.desk, session=last, place=later, now=NOW)
+
+    answering.acted(access=access.read(link.token, now=NOW), now=NOW)
+
+    due = Mail.objects.filter(state=MailState.DUE)
+    assert due.filter(kind=MailKind.CHANGED).count() == 1
+    assert due.filter(session=last).count() == 4
 
 
 def test_mails_come_in_the_language_that_was_chosen(link: Access) -> None:

@@ -81,6 +81,10 @@ UNEXPLAINED = {
     "no-show": gettext_lazy("%(dates)s: nobody came."),
     "expected": gettext_lazy("%(dates)s: the patient comes as planned."),
 }
+#: What patients do alone, behind a link: then nobody of the staff stands beside it.
+ALONE = frozenset(
+    {"confirmed", "not-confirmed", "answered", "escort-named", "escort-taken-back", "call-asked", "move-asked", "moved"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,11 @@ class Entry:
     reason: str
     sessions: frozenset[int]
     noted: tuple[Noted, ...]
+
+    @property
+    def alone(self) -> bool:
+        """The patient did it, behind a link."""
+        return self.by is None and self.kind in ALONE
 
 
 def entries(course: Course) -> tuple[Entry, ...]:

@@ -75,10 +75,6 @@ _FAULTS = {
 #: So many mails of one moment are named.
 _NAMED = 5
 
-#: What patients do alone, behind a link: then nobody of the staff stands beside it.
-_ALONE = frozenset(
-    {"confirmed", "not-confirmed", "answered", "escort-named", "escort-taken-back", "call-asked", "move-asked", "moved"}
-)
 #: What is told -> its icon and colour.
 LOOKS: Mapping[str, tuple[str, str]] = {
     "mails-made": ("hourglass", ""),
@@ -128,7 +124,7 @@ class Told:
     @property
     def alone(self) -> bool:
         """The patient did it, behind a link."""
-        return self.by is None and self.what in _ALONE
+        return self.by is None and self.what in history.ALONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,7 @@ class Standing:
         """Why this visit fell out, or who said yes to it; the end of the whole course is told beside the table."""
         if session.state == SessionState.CONFIRMED:
             said = (one for one in self.told if one.kind == "confirmed" and session.pk in one.sessions)
-            return _("The patient said yes by themselves.") if (yes := next(said, None)) and yes.by is None else ""
+            return _("By the patient alone.") if (yes := next(said, None)) and yes.by is None else ""
         if session.state not in FREED:
             return ""
         entry = history.about(self.told, session.pk)

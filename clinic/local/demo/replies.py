@@ -54,8 +54,9 @@ def write(house: House, patients: Sequence[Patient], now: datetime) -> None:
     _answers_half(next(session for session in coming if missing.forms_due(session, now=now - HOUR)), now - HOUR)
     course = Course.objects.filter(patient=patients[ASKED_TO_CALL]).latest("pk")
     outbox.call_us(actor=house.desk, patient=patients[ASKED_TO_CALL], course=course, now=now)
-    address = patients[BOUNCED].email
-    contact.fault(fault=AddressFault.BOUNCED, address=address, now=now - 3 * HOUR)
+    last = Mail.objects.filter(patient=patients[BOUNCED], state=MailState.SENT).latest("sent_at")
+    came_back = min((last.sent_at or now) + 4 * MINUTE, now)
+    contact.fault(fault=AddressFault.BOUNCED, address=patients[BOUNCED].email, now=came_back)
 
 
 def _served(now: datetime) -> None:

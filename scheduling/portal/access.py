@@ -11,7 +11,17 @@ from patients import contact
 from patients.models import AddressFault, Patient
 from scheduling.mails import links
 from scheduling.mails.links import NEWS_OPENS
-from scheduling.models import FREED, Course, Evaluation, EvaluationState, Mail, MailKind, Session, SessionState
+from scheduling.models import (
+    FREED,
+    Course,
+    Evaluation,
+    EvaluationState,
+    Mail,
+    MailKind,
+    MailState,
+    Session,
+    SessionState,
+)
 
 #: The patient is awaited: these can still be answered.
 AWAITED = (SessionState.BOOKED, SessionState.CONFIRMED)
@@ -76,7 +86,7 @@ def read(token: str, *, now: datetime) -> Access:
     patient = mail.patient
     if patient.email_fault == AddressFault.NOT_MINE:
         raise LinkVoid(Void.NOT_MINE, mail)
-    if mail.sent_at is not None and not contact.was_reached(patient, mail.sent_at):
+    if not went_to_present_address(mail):
         raise LinkVoid(Void.READDRESSED, mail)
     if mail.evaluation is not None:
         evaluation = _evaluation(mail, mail.evaluation, now)
@@ -98,6 +108,12 @@ def read(token: str, *, now: datetime) -> Access:
         known.course = course
     mine = session or (sessions[0] if sessions else None)
     return Access(token, mail, patient, course.site, patient.language, course, None, mine, sessions)
+
+
+def went_to_present_address(mail: Mail) -> bool:
+    """Whether the mail went to the address that the patient has now, also if it came back; one that is only just going
+    out does."""
+    return mail.state == MailState.DUE or contact.was_reached(mail.patient, mail.sent_at or mail.due_at)
 
 
 def _standing(mail: Mail, session: Session, course: Course, now: datetime) -> Session:

@@ -12,14 +12,13 @@ from patients.models import AddressFault, Channel, ConsentSource, ContactLevel
 from scheduling import writes
 from scheduling.mails import outbox
 from scheduling.models import Mail
+from scheduling.portal import access
 
 
 def is_about(mail: Mail) -> bool:
     """Whether whoever has this mail speaks for the patient's present address: nothing goes to an earlier one anyway,
-    and it is not theirs to say what goes to the next. A mail that is only just going out is the present one's."""
-    if mail.patient.email_fault == AddressFault.NOT_MINE:
-        return False
-    return mail.sent_at is None or contact.was_reached(mail.patient, mail.sent_at)
+    and it is not theirs to say what goes to the next."""
+    return mail.patient.email_fault != AddressFault.NOT_MINE and access.went_to_present_address(mail)
 
 
 def stop(mail: Mail, *, source: ConsentSource, language: str | None = None, now: datetime) -> None:

@@ -133,6 +133,14 @@ def test_a_link_in_another_mailbox_opens_nothing(reminder: Mail, patient: Patien
     assert void(reminder) == Void.READDRESSED
 
 
+def test_nor_does_a_link_that_came_back_before_the_address_was_another(reminder: Mail, patient: Patient) -> None:
+    Mail.objects.filter(pk=reminder.pk).update(state=MailState.FAILED, due_at=NOW)
+    assert opened(reminder).patient == patient
+    Patient.objects.filter(pk=patient.pk).update(email="new@example.org", email_since=NOW + timedelta(hours=1))
+
+    assert void(reminder) == Void.READDRESSED
+
+
 def test_a_mailbox_that_is_not_the_patient_s_opens_nothing(reminder: Mail, patient: Patient) -> None:
     contact.fault(fault=AddressFault.NOT_MINE, patient=patient, now=NOW)
 

@@ -20,6 +20,7 @@ from patients.models import AddressFault, Channel, Consent, ConsentSource, Conta
 from scheduling import placing, writes
 from scheduling.mails import outbox
 from scheduling.models import Mail, Reply, Session, SessionState
+from scheduling.portal import typed
 from scheduling.portal.access import AWAITED, Access
 
 LONGEST_NAME, LONGEST_PHONE = 100, 40
@@ -80,7 +81,7 @@ def call(
 
     Locks the patient. Raises Invalid without any number to call.
     """
-    phone = phone.strip()
+    phone = typed.line(phone)
     if not phone and not access.patient.phone:
         raise Invalid.at("phone", _("Please say at which number we reach you."))
     if phone and (len(phone) > LONGEST_PHONE or sum(letter.isdigit() for letter in phone) < 5):
@@ -118,7 +119,7 @@ def escort(*, access: Access, visits: Collection[int], name: str, phone: str, no
     Locks their days, so that boards see it, then the patient. Raises Invalid for what is no name or number, Stale for
     visits that are not the link's, given up, or under way: then it is said at the desk.
     """
-    name, phone = " ".join(name.split()), " ".join(phone.split())
+    name, phone = typed.line(name), typed.line(phone)
     if len(name) > LONGEST_NAME:
         raise Invalid.at("escort_name", _("This name is too long."))
     if phone and (len(phone) > LONGEST_PHONE or sum(letter.isdigit() for letter in phone) < 5):

@@ -23,6 +23,7 @@ from scheduling.booking import Change, SlotTaken, answer
 from scheduling.fitting import Window
 from scheduling.judging import Verdict
 from scheduling.models import Course, CourseState, Offer, OfferState, Request, Session
+from scheduling.portal import typed
 from scheduling.portal.access import AWAITED
 from scheduling.proposing import Proposal
 from scheduling.protocols.types import Place
@@ -142,7 +143,7 @@ def ask(*, session: Session, weekdays: Iterable[int] = (), part: str = "", text:
     `weekdays` are wished ones, 0 for Monday, `part` one of PARTS or empty. Locks the visit's day, so that boards see
     it, then the patient. Raises Invalid, and Stale when the visit is not to come any more.
     """
-    days, text = sorted(set(weekdays)), " ".join(text.split())
+    days, text = sorted(set(weekdays)), typed.line(text)
     if len(text) > LONGEST_WISH:
         raise Invalid.at("text", _("At most %(most)s letters, please.") % {"most": LONGEST_WISH})
     if any(day not in range(7) for day in days) or part not in ("", *PARTS):

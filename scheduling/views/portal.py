@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from scheduling.portal.access import Access
 from scheduling.portal.answering import BestTime
 from scheduling.views.portal_frame import portal_page, show
 from scheduling.views.portal_page import PortalPage
+
+#: How a form names a visit, with the version of its times (`portal_page`).
+_VISIT = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})")
 
 
 @portal_page("GET")
@@ -150,8 +154,8 @@ def _refused(request: HttpRequest, access: Access, error: DomainError) -> HttpRe
 
 def _visits(sent: Sequence[str]) -> dict[int, int]:
     """The visits that a form names, each with the version of its times; what is no such thing is none."""
-    pairs = (one.split(".") for one in sent)
-    return {int(pair[0]): int(pair[1]) for pair in pairs if len(pair) == 2 and all(part.isdecimal() for part in pair)}
+    pairs = (_VISIT.fullmatch(one) for one in sent)
+    return {int(pair[1]): int(pair[2]) for pair in pairs if pair}
 
 
 def _request_id(request: HttpRequest) -> UUID | None:

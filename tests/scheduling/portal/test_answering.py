@@ -17,6 +17,7 @@ from scheduling import moving
 from scheduling.mails import links
 from scheduling.models import Course, CourseEvent, Mail, MailKind, MailState, Reply, Session, SessionState
 from scheduling.portal import access, answering
+from scheduling.portal import moving as moves
 from scheduling.portal.access import Access
 from scheduling.portal.answering import BestTime
 from scheduling.protocols.types import Place, Wanted
@@ -200,6 +201,17 @@ def test_what_is_no_name_or_number_is_refused_at_its_field(link: Access, name: s
         answering.escort(access=link, visits=[own(link).pk], name=name, phone=phone, now=NOW)
 
     assert list(refused.value.fields) == [field]
+
+
+def test_what_no_screen_shows_is_left_out_of_what_was_typed(link: Access) -> None:
+    answering.escort(access=link, visits=[own(link).pk], name="Jo\x00 Vance\u202e", phone="555\x0012345", now=NOW)
+    answering.call(access=link, phone="555\x0012345", now=NOW)
+    moves.ask(session=own(link), text="After\x00noon", now=NOW)
+
+    reply = Reply.objects.get()
+    assert (reply.escort_name, reply.escort_phone) == ("Jo Vance", "555 12345")
+    said = Task.objects.order_by("pk").values_list("details__phone", "details__text")
+    assert list(said) == [("555 12345", None), (None, "After noon")]
 
 
 def test_during_the_visit_the_desk_is_told_instead(link: Access) -> None:

@@ -498,15 +498,20 @@ def test_mails_change_their_language_by_a_button(client: Client, link: str) -> N
     assert Patient.objects.get().language == "es"
 
 
+def test_a_visit_that_no_form_has_named_is_refused(client: Client, link: str) -> None:
+    for named in ("9" * 5000 + ".1", "1", "1.x", ""):
+        assert send(client, link, "come", visit=named, answer="yes").status_code == 409
+
+
 # How often
 
 
 def test_whoever_asks_too_often_with_one_link_is_asked_to_wait(client: Client, link: str, course: Course) -> None:
     other = open_link(course=course, patient=course.patient, times_version=course.times_version)
-    answers = [client.head(f"{link}not-mine/").status_code for _ in range(60)]
+    answers = [client.head(f"{link}not-mine/").status_code for _ in range(120)]
     refused = client.get(link)
 
-    assert answers == [200] * 60
+    assert answers == [200] * 120
     assert (refused.status_code, says(refused, "h1")) == (429, ["One moment, please."])
     assert 0 < int(refused["Retry-After"]) <= 61
     assert client.get(other).status_code == 200

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from django import template
 
+from patients.models import Patient
 from scheduling import wording
 
 register = template.Library()
@@ -21,3 +22,9 @@ def age(birth_date: date, today: date) -> int:
 def short(at: datetime) -> str:
     """A date and time on the clocks that it comes with: "Sat 28 Nov 10:00"."""
     return wording.short(at, at.tzinfo or UTC)
+
+
+@register.filter
+def tel(patient: Patient) -> str:
+    """What a phone dials; for a patient with a number."""
+    return f"tel:{'+' if patient.phone.startswith('+') else ''}{patient.phone_digits}"

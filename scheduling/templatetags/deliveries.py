@@ -8,14 +8,27 @@ from django import template
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from patients.models import Patient
 from scheduling import reminded
+from scheduling.mails import letters
 from scheduling.models import Mail, MailState
 from scheduling.reminded import NOT_MADE, Reminder
 from scheduling.templatetags.visits import MAIL_STATES
 from scheduling.timelines import Timeline
 
 register = template.Library()
+
+#: Why no mail goes to a patient -> what the desk does about it.
+WITHHELD = {
+    letters.NO_ADDRESS: gettext_lazy("No mail address: dates are told by phone."),
+    letters.STOPPED: gettext_lazy("The patient wants no mails: tell dates and changes by phone."),
+    letters.FAULTY: gettext_lazy("Mails to this address come back or reach somebody else: tell dates by phone."),
+    letters.UNASKED: gettext_lazy(
+        "The patient was not asked about mails yet: tell dates and changes by phone, and ask."
+    ),
+}
 
 
 @register.simple_tag
@@ -48,6 +61,13 @@ def reminder_tag(reminder: Reminder) -> dict[str, Any]:
 def summary_icon(told: Timeline) -> str:
     """The icon beside the sentence."""
     return {"green": "mail-check", "red": "mail-x", "amber": "mail-off"}.get(told.tone, "mail")
+
+
+@register.filter
+def mails_withheld(patient: Patient) -> str:
+    """Why none of the mails that are due will go to this patient, and what to do instead; empty when they go."""
+    hindrance = letters.withheld(patient)
+    return str(WITHHELD[hindrance.reason]) if hindrance else ""
 
 
 @register.filter

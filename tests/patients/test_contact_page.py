@@ -229,6 +229,39 @@ def test_who_gets_no_mails_is_not_asked_by_mail(desk: Client, clinic: Clinic, pa
     assert (buttons, Mail.objects.filter(kind=MailKind.CALL_US).count()) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    ("contacted", "told"),
+    [
+        ({"mail_level": "stopped"}, "The patient wants no mails: tell dates and changes by phone."),
+        ({"mail_level": ""}, "The patient was not asked about mails yet: tell dates and changes by phone, and ask."),
+        (
+            {"email_fault": "bounced", "email_fault_at": NOW},
+            "Mails to this address come back or reach somebody else: tell dates by phone.",
+        ),
+    ],
+)
+def test_no_page_promises_a_mail_that_does_not_go(
+    desk: Client, clinic: Clinic, patient: Patient, contacted: dict[str, Any], told: str
+) -> None:
+    course = book(clinic, patient)
+    Patient.objects.filter(pk=patient.pk).update(phone="+1 555 014 2771", phone_digits="15550142771", **contacted)
+    pages = [page(desk.get(path)) for path in (f"/patients/{patient.pk}/", f"/courses/{course.pk}/")]
+
+    for shown in pages:
+        (row,) = shown.all(".no-mails")
+        lines = [line.text for mails in shown.all("ul.mails") for line in mails.all("li")]
+        assert (row.text, row.all("a")[0].attributes["href"]) == (f"{told} +1 555 014 2771", "tel:+15550142771")
+        assert {line[:12] for line in lines} == {"Does not go "}
+        assert not any("goes out" in line for line in lines)
+
+
+def test_due_mails_are_promised_to_who_gets_them(desk: Client, clinic: Clinic, patient: Patient) -> None:
+    shown = page(desk.get(f"/courses/{book(clinic, patient).pk}/"))
+
+    assert shown.all(".no-mails") == []
+    assert {line.text[:4] for line in shown.all("ul.mails")[0].all("li")} == {"Due "}
+
+
 @pytest.mark.parametrize("path", ["consents", "address", "call-us"])
 def test_nurses_write_none_of_it(clinic: Clinic, patient: Patient, path: str) -> None:
     client = signed_in(clinic.nurse)

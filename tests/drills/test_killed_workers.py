@@ -32,7 +32,7 @@ def test_2000_reminders_outlive_50_kills_and_only_those_between_acceptance_and_r
     for kill in range(KILLS):
         # The more are ahead of the kills, the slower: some are left for each, and not too many at the end.
         ahead = len(works.post.arrived) - REMINDERS * kill / KILLS
-        works.post.order(Orders(before=min(max(ahead, 0) / 200, 1.0), after=0.02))
+        works.post.order(Orders(before=min(max(ahead, 0) / 200, 1.0), after=0.01))
         victim = WORKERS[kill % len(WORKERS)]
         works.bring_to_work(victim)
         time.sleep(chance.uniform(0, 0.5))
@@ -52,7 +52,7 @@ def test_2000_reminders_outlive_50_kills_and_only_those_between_acceptance_and_r
     # of a worker that was killed may still be under way while the next one looks; then there are two.)
     assert (recorded() - Counter(addresses)).keys() <= {mail.to for mail in doubles}
     assert recorded().keys() == {*addresses}
-    assert len(doubles) <= KILLS
+    assert len(doubles) <= len(cut_short) <= 2 * KILLS  # a worker has two processes
 
 
 def test_two_beats_and_four_workers_send_each_reminder_once(works: Works) -> None:

@@ -141,10 +141,10 @@ class Works:
                 wait(lambda: not broker.llen("celery") and not broker.hlen("unacked"))
 
     def bring_to_work(self, *names: str) -> None:
-        """Knock until these workers are up and have begun a drain; often, for whoever is idle answers."""
+        """Knock until these workers are up and have begun a drain; whoever is idle answers."""
 
         def at_work() -> bool:
-            self.knock(4)
+            self.knock(len(names))
             return all(self.at_work(name) for name in names)
 
         self.wait(at_work)

@@ -90,6 +90,7 @@ class PatientForm(forms.ModelForm[Patient]):
     """What the desk knows of a patient. `not_duplicate` is asked only when somebody alike is registered.
 
     `mail_consent` and `phone_consent` are what the patient has just said; what they had said before changes nothing.
+    Nobody has agreed to mails before they were asked: who gives an address chooses.
     """
 
     mail_consent = forms.ChoiceField(label=_("Mails"), widget=forms.RadioSelect, required=False)
@@ -122,7 +123,7 @@ class PatientForm(forms.ModelForm[Patient]):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they come
         for name in ("last_name", "first_name", "email", "phone", "referred_by"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
-        self._ask(Channel.EMAIL, ContactLevel(self.instance.mail_level) if self.instance.pk else ContactLevel.NEUTRAL)
+        self._ask(Channel.EMAIL, ContactLevel(self.instance.mail_level) if self.instance.pk else None)
         self._ask(Channel.PHONE, contact.level_of(self.instance, Channel.PHONE) if self.instance.pk else None)
         if self.instance.pk:
             for name in self.fields:  # what has changed since the page was shown is not changed back
@@ -134,7 +135,7 @@ class PatientForm(forms.ModelForm[Patient]):
         texts: dict[ContactLevel, object] = dict(OFFERED[channel])
         if known != ContactLevel.DETAILED and not contact.may_be_detailed(self.instance):
             texts.pop(ContactLevel.DETAILED, None)
-        if not known:
+        if not known and (self.instance.pk or channel == Channel.PHONE):
             texts[ContactLevel.UNASKED] = _("Not asked yet")
         field = self.fields[CONSENTS[channel]]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 that is how it is declared
@@ -167,6 +168,8 @@ class PatientForm(forms.ModelForm[Patient]):
         data: dict[str, object] = super().clean() or {}
         if not self.instance.pk and (data.get("phone"), data.get("email")) == ("", ""):
             self.add_error("phone", _("Give a phone number or a mail address, so that dates can be told."))
+        if "email" in self.changed_data and data.get("email") and data.get("mail_consent") == "":
+            self.add_error("mail_consent", _("Ask the patient about mails, and choose what they say."))
         for name in ("last_name", "first_name", "phone", "referred_by"):
             text = str(data.get(name, ""))
             if not text or name not in self.changed_data:

@@ -32,6 +32,7 @@ VANCE = {
     "language": ["en"],
     "email": ["e@example.org"],
     "phone": [""],
+    "mail_consent": ["neutral"],
 }
 
 

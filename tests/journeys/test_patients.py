@@ -198,6 +198,7 @@ def states(page: Page) -> Iterator[str]:
         ("Mail", "x@example.org"),
     ):
         page.get_by_label(re.compile(f"^{label}")).fill(text)
+    page.get_by_role("radio", name="Neutral mails").check()
     page.get_by_role("button", name="Register patient").click()
     expect(page.get_by_role("link", name="This is the one")).to_be_visible()
     yield "a likely double"

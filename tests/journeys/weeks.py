@@ -99,6 +99,7 @@ class Weeks:
                 "birth_date": born,
                 "phone": "(555) 010-9911",
                 "email": f"{last_name.lower()}@example.org",
+                "mail_consent": "neutral",
             }
         )
         self.desk.press("Register")

@@ -60,13 +60,13 @@ def change(client: Client, patient: Patient, **fields: str) -> Any:
     return client.post(path, form_data(client.get(path)) | fields)
 
 
-def test_the_form_offers_neutral_mails_with_the_sentence_to_read_out(desk: Client) -> None:
+def test_the_form_offers_mails_with_the_sentence_to_read_out_and_presets_nothing(desk: Client) -> None:
     asked = page(desk.get("/patients/new/")).all("fieldset.asked")
     chosen = [one.attributes["value"] for one in asked[0].all("input") if "checked" in one.attributes]
     words = [one.text for one in asked[0].all("q") if one.attributes["lang"] == "en"]
 
     assert [field.all("legend")[0].text for field in asked] == ["Mails", "Calls"]
-    assert chosen == ["neutral"]
+    assert chosen == []
     assert words == [contact.wording(EMAIL, level, "en") for level in (NEUTRAL, ContactLevel.STOPPED)]
 
 
@@ -77,6 +77,7 @@ def test_the_form_offers_neutral_mails_with_the_sentence_to_read_out(desk: Clien
         ({"mail_consent": "neutral", "phone_consent": ""}, [("email", "neutral", "desk")]),
         ({"mail_consent": "stopped"}, [("email", "stopped", "desk")]),
         ({"mail_consent": "neutral", "email": ""}, []),
+        ({"mail_consent": "", "email": ""}, []),
         ({"phone_consent": "neutral"}, [("email", "neutral", "desk"), ("phone", "neutral", "desk")]),
         ({"phone_consent": "stopped"}, [("email", "neutral", "desk"), ("phone", "stopped", "desk")]),
         ({"phone_consent": "neutral", "phone": ""}, [("email", "neutral", "desk")]),
@@ -132,6 +133,18 @@ def test_another_address_in_the_form_means_neutral_mails(clinic: Clinic, desk: C
         "new@example.org not yet verified",
         f"Neutral since 1 Feb 2027, {clinic.desk.short_name}",
     ]
+
+
+def test_who_was_never_asked_is_asked_with_the_first_address(desk: Client) -> None:
+    patient = PatientFactory.create(email="", mail_level="")
+    unasked = change(desk, patient, email="new@example.org")
+    asked = change(desk, patient, email="new@example.org", mail_consent="stopped")
+
+    assert (unasked.status_code, says(unasked, "div.error")) == (
+        422,
+        ["Ask the patient about mails, and choose what they say."],
+    )
+    assert (asked.status_code, said()) == (302, [("email", "stopped", "desk")])
 
 
 def test_the_panel_says_what_is_known_of_the_address_and_the_mails(

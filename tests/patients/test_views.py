@@ -26,6 +26,7 @@ ELEANOR: Data = {
     "language": "en",
     "email": "eleanor@example.org",
     "phone": "(555) 0142-771",
+    "mail_consent": "neutral",
 }
 
 
@@ -355,6 +356,7 @@ def test_a_form_that_has_registered_one_registers_no_other(desk: Client) -> None
         ({"birth_date": "2030-01-01"}, "A birth date is neither in the future nor before 1900."),
         ({"birth_date": "1899-12-31"}, "A birth date is neither in the future nor before 1900."),
         ({"email": "eleanor@"}, "Enter a valid email address."),
+        ({"mail_consent": ""}, "Ask the patient about mails, and choose what they say."),
         ({"language": "xx"}, "Select a valid choice. xx is not one of the available choices."),
     ],
 )
@@ -450,7 +452,7 @@ def test_a_new_address_takes_the_line_off_and_queues_what_was_not_mailed(desk: C
         Task.objects.filter(kind=TaskKind.NO_ADDRESS, done_at=None).count(),
     )
     path = f"/patients/{patient.pk}/edit/"
-    answer = desk.post(path, form_data(desk.get(path)) | {"email": "eleanor@example.org"})
+    answer = desk.post(path, form_data(desk.get(path)) | {"email": "eleanor@example.org", "mail_consent": "neutral"})
     after = (
         Mail.objects.filter(state="due").count(),
         Task.objects.filter(kind=TaskKind.NO_ADDRESS, done_at=None).count(),

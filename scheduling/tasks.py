@@ -4,13 +4,19 @@ itself."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from celery import shared_task
+from django.db import connection
 
 from clinic import clock
 from scheduling import days, holding, offering, reviewing, rolling
 from scheduling.mails import drain
 from scheduling.visits import treating
+
+#: Any number will do, as long as nothing else in the database locks by it.
+DRAINING = 7_305_002
 
 #: A drain of the outbox gives the worker back after so many seconds; the next one goes on.
 DRAIN_SECONDS = 30.0
@@ -18,10 +24,12 @@ DRAIN_SECONDS = 30.0
 
 @shared_task
 def send_mail() -> None:
-    """Send what is due until nothing is left, or the mail server does not answer."""
-    ends = time.monotonic() + DRAIN_SECONDS
-    while (left := ends - time.monotonic()) > 0 and drain.send_batch(now=clock.now(), seconds=left):
-        pass
+    """Send what is due until nothing is left, or the mail server does not answer. One worker at a time: a server that
+    takes its time with each mail keeps one process busy, and leaves the others to holds and visits."""
+    with _alone(DRAINING) as mine:
+        ends = time.monotonic() + DRAIN_SECONDS
+        while mine and (left := ends - time.monotonic()) > 0 and drain.send_batch(now=clock.now(), seconds=left):
+            pass
 
 
 @shared_task
@@ -53,3 +61,19 @@ def roll_on() -> None:
 def create_days() -> None:
     """Make day rows ahead."""
     days.create_ahead(now=clock.now())
+
+
+@contextmanager
+def _alone(work: int) -> Iterator[bool]:
+    """Whether nobody else is at this work. The lock belongs to the connection: it goes when the worker dies, or when
+    its connection is lost, and `drain.py` holds also where two are at it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [work])
+        mine = bool(cursor.fetchone()[0])
+    holder = connection.connection
+    try:
+        yield mine
+    finally:
+        if mine and connection.connection is holder:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [work])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -79,6 +81,20 @@ def test_sending_mail_empties_the_outbox(clinic: Clinic, server: MailServer) -> 
     tasks.send_mail()
     assert len(server.received) == 3
     assert Mail.objects.filter(state=MailState.DUE, try_at__lte=clock.now()).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_one_worker_sends_the_others_do_something_else(clinic: Clinic, server: MailServer) -> None:
+    book(clinic, 0)
+    with closing(connection.copy()) as another, another.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [tasks.DRAINING])
+        tasks.send_mail()
+        meanwhile = len(server.received)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [tasks.DRAINING])
+    tasks.send_mail()
+    tasks.send_mail()
+
+    assert (meanwhile, len(server.received)) == (0, 1)
 
 
 def test_holds_that_have_run_out_expire(clinic: Clinic) -> None:

@@ -19,13 +19,16 @@ from patients.models import Task, TaskKind
 from scheduling import fitting, judging, placing, writes
 from scheduling.mails import outbox
 from scheduling.mails.letters import EXPECTED
-from scheduling.models import Offer, OfferState, Session
+from scheduling.models import Course, Offer, OfferState, Session
 
 #: More times at once are no choice but a search (P).
 MOST_STARTS = 3
 
 #: How far apart they may lie (P).
 FARTHEST = timedelta(days=fitting.MOST_DAYS - 2)
+
+#: So much more than the hours without food lies before a time that is offered: the mail has to be read first (P).
+TO_READ = timedelta(hours=2)
 
 #: What may be offered: a time that breaks a rule has to be signed, and nobody signs when the patient taps.
 OFFERED = (None, Level.WARN)
@@ -50,10 +53,10 @@ def offer_times(
 ) -> Offered:
     """Offer up to MOST_STARTS other times for a visit, by mail, until a moment.
 
-    They are not kept free. Earlier offers for the visit lapse, and a wish for another time is put off `until` then.
-    Locks the days of the course's sessions, then the patient. Raises RoleRefused, RequestReused, Stale when the visit
-    is not to come any more, and Invalid for a time that cannot be had or would need an override, for a moment that is
-    past or after the visit, and for a patient to whom no mail can go.
+    They are not kept free, and none begins before `soonest`. Earlier offers for the visit lapse, and a wish for another
+    time is put off `until` then. Locks the days of the course's sessions, then the patient. Raises RoleRefused,
+    RequestReused, Stale when the visit is not to come any more, and Invalid for a time that cannot be had, is too soon
+    or would need an override, for a moment that is past or after the visit, and for a patient to whom no mail can go.
     """
     course = session.course
     permissions.require(actor, Verb.BOOK, at=course.site)
@@ -77,6 +80,8 @@ def offer_times(
         mine = next((one for one in sessions if one.pk == session.pk), None)
         if mine is None or mine.state not in EXPECTED or mine.starts_at <= now:
             raise Stale(_("This visit has begun, ended or been cancelled; it cannot be moved."))
+        if wanted[0] < soonest(fresh, now):
+            raise Invalid.at("starts_at", _("One of these times is too soon: the patient has to fast before it."))
         if not now < until <= mine.starts_at:
             raise Invalid.at("until", _("Offers end in the future, and before the visit."))
         _require_possible(mine, wanted, now)
@@ -113,6 +118,20 @@ def offer_times(
 
     pks, repeated = writes.commit(work)
     return Offered(tuple(Offer.objects.filter(pk__in=pks).order_by("starts_at")), repeated)
+
+
+def soonest(course: Course, now: datetime) -> datetime:
+    """Before then nothing is offered: who reads the mail has to be able to fast (`no_food_hours` of the protocol)."""
+    return now + timedelta(hours=course.protocol.protocol.no_food_hours) + TO_READ
+
+
+def meets(wish: Task | None, at: datetime) -> bool:
+    """Whether a local time is what a patient has wished; nothing meets a wish that names neither days nor a part."""
+    details = wish.details if wish else {}
+    days, part = details.get("weekdays", ()), details.get("part", "")
+    if not (days or part):
+        return False
+    return (not days or at.weekday() in days) and (not part or (at.hour < 12) == (part == "morning"))
 
 
 def lapse(*, now: datetime) -> int:

@@ -36,12 +36,14 @@ _INSTANT = "%Y-%m-%dT%H:%M"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A time that can be offered: `code` is what a form sends of it, `level` the worst that the rules say to it."""
+    """A time that can be offered: `code` is what a form sends of it, `level` the worst that the rules say to it.
+    `wished`: it is what the patient asks for."""
 
     code: str
     starts_at: datetime
     level: Level | None
     chosen: bool
+    wished: bool
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
@@ -81,7 +83,7 @@ def _page(request: HttpRequest, session: Session, now: datetime, refused: Domain
     wish = Task.objects.filter(kind=TaskKind.MOVE_ASKED, patient=course.patient_id, key=str(session.pk), done_at=None)
     line = wish.first()
     try:
-        days = _days(session, first, request.POST.getlist("start"), now)
+        days = _days(session, first, request.POST.getlist("start"), line, now)
     except DomainError as error:
         refused, days = refused or error, []
     context = {
@@ -106,8 +108,11 @@ def _page(request: HttpRequest, session: Session, now: datetime, refused: Domain
     return render(request, "courses/offer.html", context, status=refused.status if refused else 200)
 
 
-def _days(session: Session, first: date, chosen: list[str], now: datetime) -> list[tuple[date, list[Start]]]:
-    """A few starts of each date that can be offered, and those that were chosen."""
+def _days(
+    session: Session, first: date, chosen: list[str], wish: Task | None, now: datetime
+) -> list[tuple[date, list[Start]]]:
+    """A few starts of each date that can be offered, and those that were chosen; what meets the wish comes first."""
+    soonest = offering.soonest(session.course, now)
     site = session.course.site
     step = timedelta(minutes=site.start_step)
     wall: time = session.starts_at.astimezone(site.zone).time()
@@ -118,15 +123,20 @@ def _days(session: Session, first: date, chosen: list[str], now: datetime) -> li
         for window in found:
             if window.level in offering.OFFERED:
                 levels |= dict.fromkeys(window.starts(step), window.level)
-        levels.pop(session.starts_at, None)
+        levels = {at: level for at, level in levels.items() if at >= soonest and at != session.starts_at}
         aim = datetime.combine(day, wall, site.zone).astimezone(UTC)
         kept = levels.keys() & {_instant(text) for text in chosen}
-        starts = sorted({*fitting.few(sorted(levels), aim, A_DAY), *kept})
+        able = sorted(levels)
+        # Of a wished day a few wished times stand there, whatever else it has.
+        wished = {at for at in able if offering.meets(wish, at.astimezone(site.zone))}
+        starts = {*fitting.few(sorted(wished) or able, aim, A_DAY), *kept}
         if starts:
-            days.append(
-                (day, [Start(at.strftime(_INSTANT), at.astimezone(site.zone), levels[at], at in kept) for at in starts])
-            )
-    return days
+            shown = [
+                Start(at.strftime(_INSTANT), at.astimezone(site.zone), levels[at], at in kept, at in wished)
+                for at in sorted(starts)
+            ]
+            days.append((day, shown))
+    return sorted(days, key=lambda row: not any(start.wished for start in row[1]))
 
 
 def _untils(session: Session, now: datetime, chosen: str) -> list[tuple[str, str, bool]]:

@@ -6,13 +6,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.test import Client
 
 from patients.models import Patient, Task, TaskKind
 from scheduling.models import Course, Mail, MailKind, Offer, OfferState, Session
 from scheduling.portal import moving
 from tests.factories import MONDAY, NOW, Clinic, local
-from tests.pages import page, says
+from tests.pages import page, says, signed_in
 from tests.scheduling.views import told
 
 WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=ahead) for ahead in (2, 3, 4))
@@ -37,6 +38,31 @@ def test_times_that_break_no_rule_can_be_offered(desk: Client, session: Session)
     assert codes[:2] == ["2027-02-03T13:00", "2027-02-03T13:10"]
     assert "2027-02-04T14:00" not in codes  # its own time
     assert told(answer, "option") == ["Mon 1 Feb 11:00", "Tue 2 Feb 07:00", "Wed 3 Feb 07:00", "until the visit"]
+
+
+def test_what_the_patient_wishes_comes_first_and_is_marked(desk: Client, session: Session) -> None:
+    moving.ask(session=session, weekdays=[4], part="afternoon", now=NOW)
+    rows = [row for row in page(desk.get(f"/sessions/{session.pk}/offer/")).all("li") if row.all(".day")]
+    afternoon = [start.text for start in rows[0].all("label")]
+
+    assert [row.all("b")[0].text for row in rows[:2]] == ["Fri 5 Feb", "Wed 3 Feb"]
+    assert (len(afternoon), {text[10:12] >= "12" and "wished" in text for text in afternoon}) == (5, {True})
+    assert rows[1].all(".tag.green") == []
+
+
+def test_nothing_is_offered_before_which_nobody_could_fast(clinic: Clinic, session: Session) -> None:
+    address = f"/sessions/{session.pk}/offer/"
+    morning = local(WEDNESDAY, "06:00")  # six hours without food, two to read the mail
+    with time_machine.travel(morning, tick=False):
+        desk = signed_in(clinic.desk)
+        starts = [field.attributes["value"] for field in page(desk.get(address)).all("[name=start]")]
+        answer = desk.post(address, form("2027-02-03T18:50", until="2027-02-03T18:00"))
+
+    assert starts[0] == "2027-02-03T19:00"
+    assert (answer.status_code, says(answer, "[role=alert]")) == (
+        400,
+        ["One of these times is too soon: the patient has to fast before it."],
+    )
 
 
 def test_chosen_times_go_out_by_mail_and_the_wish_is_put_off(clinic: Clinic, desk: Client, session: Session) -> None:

@@ -162,7 +162,15 @@ class Chosen:
         if not self.answers:
             return ""
         value = self.line.task.details["highest"] if self.unsent else self.answers[-1].value
+        if self.changed_to_0:
+            text = _("Item 9: 0, changed from %(value)s (“%(answer)s”)")
+            return text % {"value": value, "answer": _(ANSWERS[value].text).lower()}
         return _("Item 9: %(value)s (“%(answer)s”)") % {"value": value, "answer": _(ANSWERS[value].text).lower()}
+
+    @property
+    def changed_to_0(self) -> bool:
+        """The patient took back what item 9 had been answered with: nothing of it is in the score, if there is one."""
+        return self.unsent is not None and not self.line.task.details["value"]
 
     @property
     def band(self) -> str:
@@ -196,7 +204,7 @@ def chosen(line: Line, me: Staff, now: datetime) -> Chosen:
     may = permissions.allowed(me, Verb.REVIEW if task.kind in CLINICAL else Verb.ACKNOWLEDGE)
     sees = sees_answers(me) and task.kind in CLINICAL
     unsent = _unsent(line) if sees else None
-    score = _score(line) if sees and unsent is None else None
+    score = unsent.score if unsent else _score(line) if sees else None
     coming = Session.objects.filter(patient=task.patient_id, state__in=OPEN, during__startswith__gt=now)
     return Chosen(
         line=line,
@@ -239,9 +247,9 @@ def _score(line: Line) -> Score | None:
 
 
 def _unsent(line: Line) -> Questionnaire | None:
-    """The questionnaire whose item 9 has opened the line before it was sent."""
+    """The questionnaire whose item 9 has opened the line before it was sent; its score, where item 9 was 0 by then."""
     pk = line.task.details.get("questionnaire") if line.task.kind == TaskKind.ITEM_9 else None
-    return Questionnaire.objects.filter(pk=pk).first() if pk is not None else None
+    return Questionnaire.objects.select_related("score").filter(pk=pk).first() if pk is not None else None
 
 
 def _answers(items: Sequence[int | None] | None) -> tuple[Answered, ...]:

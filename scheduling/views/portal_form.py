@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from clinic import clock
 from clinic.errors import Invalid, Stale
@@ -43,8 +46,8 @@ def form(request: HttpRequest, access: Access) -> HttpResponse:
 
 @portal_page("GET", "POST")
 def step(request: HttpRequest, access: Access, step: int) -> HttpResponse:
-    """One question; a POST keeps its `value` and goes on. Item 9 above 0 is answered in the same request with whom to
-    call."""
+    """One question; a POST keeps its `value` and goes on. The page after an item 9 above 0 begins with whom to call:
+    it is shown because of the answer that is stored, so going back or loading it again sends nothing."""
     part = _part(access, step)
     if part is None or access.session is None:
         return redirect("portal-form", access.token)
@@ -58,21 +61,16 @@ def step(request: HttpRequest, access: Access, step: int) -> HttpResponse:
     except Stale:  # sent meanwhile, in another window or at the clinic: the page says so
         return redirect("portal-form", access.token)
     kept = part.with_answer(step, value)
-    if part.item_9 or kept.item_9:
-        return _about_item_9(request, access, part, kept, step)
+    if part.item_9 and not kept.item_9:
+        told = _(
+            "Your answer is changed. Our clinicians were told of the first one and may still call you: "
+            "that is no trouble at all."
+        )
+        messages.info(request, told)
     if kept.next is None:
         return redirect("portal-form", access.token)
-    return redirect("portal-form-step", access.token, kept.next)
-
-
-def _about_item_9(request: HttpRequest, access: Access, before: Part, kept: Part, step: int) -> HttpResponse:
-    """What comes next, with whom to call; not a redirect, so that nothing can come between."""
-    taken_back = bool(before.item_9 and not kept.item_9)
-    if kept.next is None:
-        return _review(request, access, kept, taken_back=taken_back)
-    if step - kept.first + 1 != ITEM_9:
-        return redirect("portal-form-step", access.token, kept.next)
-    return _question(request, access, kept, kept.next, alarmed=bool(kept.item_9), taken_back=taken_back)
+    following = reverse("portal-form-step", args=[access.token, kept.next])
+    return redirect(f"{following}?after={step}" if kept.item_9 else following)
 
 
 def _part(access: Access, step: int) -> Part | None:
@@ -90,10 +88,9 @@ def _question(
     step: int,
     *,
     lacks: bool = False,
-    alarmed: bool = False,
-    taken_back: bool = False,
 ) -> HttpResponse:
-    """A question with its four answers; `alarmed`: whom to call has to be seen before it."""
+    """A question with its four answers; right after item 9 above 0 whom to call has to be seen before it."""
+    alarmed = bool(part.item_9) and request.GET.get("after", "") == str(part.first + ITEM_9 - 1)
     context = {
         "part": part,
         "step": step,
@@ -106,19 +103,18 @@ def _question(
         "at_risk": part.item_9,
         "brief": not alarmed,
         "alarmed": alarmed,
-        "taken_back": taken_back,
     }
     return show(request, "portal/form_step.html", access, context, status=422 if lacks else 200)
 
 
-def _review(request: HttpRequest, access: Access, part: Part, *, taken_back: bool = False) -> HttpResponse:
+def _review(request: HttpRequest, access: Access, part: Part) -> HttpResponse:
     """The answers before they are sent."""
     rows = [
         (step, part.item(step), ANSWERS[value])
         for step, value in zip(part.steps, part.answers, strict=True)
         if value is not None
     ]
-    context = {"part": part, "rows": rows, "at_risk": part.item_9, "taken_back": taken_back}
+    context = {"part": part, "rows": rows, "at_risk": part.item_9}
     return show(request, "portal/form_review.html", access, context)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -22,7 +22,7 @@ from scheduling import openings, wording
 from scheduling.mails import links
 from scheduling.models import Mail, Session
 from scheduling.portal import moving
-from scheduling.portal.access import AWAITED, Access, LinkVoid
+from scheduling.portal.access import AWAITED, Access, LinkVoid, Void
 from scheduling.portal.moving import Choices, TimeGone
 from scheduling.views.portal_frame import portal_page, show
 from scheduling.views.signing import request_id_of
@@ -49,21 +49,26 @@ class Start:
 
 
 def _already(request: HttpRequest, void: LinkVoid) -> HttpResponse | None:
-    """The page of the move for who has tapped twice: the first tap has changed the date, and so ended the link."""
-    request_id = request_id_of(request) if request.method == "POST" else None
-    mail = void.mail
-    if request_id is None or mail is None or mail.course_id is None:
+    """The page of a move that has ended the link which led to it; whoever taps twice is led there, too."""
+    mail, request_id = void.mail, _request_id(request)
+    if void.reason != Void.MOVED or mail is None or mail.course_id is None or request_id is None:
         return None
     moved = moving.done(request_id, mail.course_id)
     if moved is None:
         return None
+    if request.method == "POST":
+        return redirect(_done_at(request.path, request_id))
     opened = Access("", mail, mail.patient, moved.site, mail.patient.language, moved.course, None, moved)
     return _moved(request, opened, moved)
 
 
 @portal_page("GET", "POST", void=_already)
 def move(request: HttpRequest, access: Access) -> HttpResponse:
-    """Times to choose from and the wish (GET); the one that was chosen (GET with `to`); what was said (POST)."""
+    """Times to choose from and the wish (GET); the one that was chosen (GET with `to`); what was said (POST); the new
+    date (GET with the request that has moved it, `done`)."""
+    if request.method != "POST" and access.course and (request_id := _request_id(request)):
+        moved = moving.done(request_id, access.course.pk)
+        return _moved(request, access, moved) if moved else redirect("portal-move", access.token)
     session = _meant(request, access)
     if session is None or session.state not in AWAITED or session.starts_at <= clock.now():
         return redirect("portal", access.token)
@@ -100,12 +105,13 @@ def _move(request: HttpRequest, access: Access, session: Session) -> HttpRespons
     wanted = _instant(request.POST.get("to", ""))
     if wanted is None:
         return redirect("portal-move", access.token)
+    request_id = _request_id(request) or uuid4()
     try:
-        change = moving.move(session=session, starts_at=wanted, request_id=request_id_of(request), now=clock.now())
+        moving.move(session=session, starts_at=wanted, request_id=request_id, now=clock.now())
     except (TimeGone, Invalid):
         choices = moving.choices(session, now=clock.now())
         return _list(request, access, session, choices, gone=True, status=HTTPStatus.CONFLICT)
-    return _moved(request, access, change.sessions[0])
+    return redirect(_done_at(request.path, request_id))
 
 
 def _ask(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
@@ -180,6 +186,21 @@ def _weekdays(access: Access, chosen: Sequence[str]) -> list[tuple[int, Any, boo
 
 def _day(day: date) -> str:
     return date_format(day, pgettext("a date without its year, in Django's format", "l j F"))
+
+
+def _request_id(request: HttpRequest) -> UUID | None:
+    """The request that a form makes, or that an address asks about."""
+    if request.method == "POST":
+        return request_id_of(request)
+    try:
+        return UUID(request.GET.get("done", ""))
+    except ValueError:
+        return None
+
+
+def _done_at(path: str, request_id: UUID) -> str:
+    """Where a move is shown after it is made: to go back or load again makes no second one."""
+    return f"{path}?done={request_id}"
 
 
 def _instant(text: str) -> datetime | None:

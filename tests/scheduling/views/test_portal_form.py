@@ -13,7 +13,7 @@ from patients.models import Patient, Questionnaire, Score, Task
 from scheduling.mails import links
 from scheduling.models import Course, Mail, MailKind, Session, SessionState
 from tests.factories import MONDAY, local, went
-from tests.pages import form_data, page, says
+from tests.pages import form_data, page, says, signed_in
 
 EVENING = local(MONDAY.replace(day=2), "20:00")
 
@@ -49,6 +49,12 @@ def phone() -> Client:
 
 def tap(phone: Client, link: str, step: int, value: object) -> Any:
     return phone.post(f"{link}{step}/", {"value": value})
+
+
+def follow(phone: Client, answer: Any) -> Any:
+    """The page that a tap leads to: no page is the answer to a POST itself, so that going back sends nothing."""
+    assert answer.status_code == 302
+    return phone.get(answer["Location"])
 
 
 def tap_all(phone: Client, link: str, values: list[int], first: int = 1) -> Any:
@@ -222,13 +228,10 @@ def test_the_link_of_another_patient_reaches_only_their_own(phone: Client, link:
 # Item 9
 
 
-def test_item_9_is_answered_with_whom_to_call_and_told_in_that_request(
-    phone: Client, link: str, visit: Session
-) -> None:
+def test_item_9_is_answered_with_whom_to_call_and_told_at_once(phone: Client, link: str, visit: Session) -> None:
     tap_all(phone, link, CALM[:8])
-    answer = tap(phone, link, 9, 1)
+    answer = follow(phone, tap(phone, link, 9, 1))
 
-    assert answer.status_code == 200
     [risk] = page(answer).all("section.risk")
     assert risk.attributes["role"] == "alert"
     assert [(one.text, one.attributes["href"]) for one in risk.all("a")] == [
@@ -252,25 +255,47 @@ def test_whom_to_call_stays_in_sight_before_and_after_sending(phone: Client, lin
 
 
 def test_item_9_out_of_its_turn_is_told_as_well(phone: Client, link: str) -> None:
-    answer = tap(phone, link, 9, 2)
+    told = tap(phone, link, 9, 2)
+    answer = follow(phone, told)
 
-    assert (answer.status_code, says(answer, "h2")) == (200, ["You are not alone."])
+    assert told["Location"] == f"{link}1/?after=9"
+    assert [says(answer, "h2"), says(answer, "section.brief")] == [["You are not alone."], []]
+    assert says(phone.get(told["Location"]), "section.risk") == says(answer, "section.risk")  # loaded again
     assert says(answer, "h1") == ["Little interest or pleasure in doing things"]
     assert says(phone.get(f"{link}4/"), "h2") == ["You are not alone."]
 
 
 def test_an_answer_that_is_taken_back_is_said_to_have_been_told(phone: Client, link: str) -> None:
     tap_all(phone, link, [*CALM[:8], 2])
-    answer = tap(phone, link, 9, 0)
+    answer = follow(phone, tap(phone, link, 9, 0))
 
-    assert (answer.status_code, says(answer, "section.risk")) == (200, [])
+    assert says(answer, "section.risk") == []
     [notice] = says(answer, "div.notice")
     assert notice.startswith("Your answer is changed. Our clinicians were told of the first one")
     assert Task.objects.filter(kind="item-9", done_at=None).count() == 1
+
+
+def test_the_clinician_reads_that_it_was_changed_to_0_before_it_was_sent(
+    phone: Client, link: str, visit: Session
+) -> None:
+    prescriber = signed_in(visit.prescriber)
+    tap_all(phone, link, [*CALM[:8], 1])
+    tap(phone, link, 9, 0)
+    line = f"/worklist/?line={Task.objects.get(kind='item-9').pk}"
+    (before,) = page(prescriber.get(line)).all("[id=chosen]")
+    send(phone, link)
+    (sent,) = page(prescriber.get(line)).all("[id=chosen]")
+
+    assert [panel.all("h2")[0].text for panel in (before, sent)] == ["Item 9: 0, changed from 1 (“several days”)"] * 2
+    headings = [[one.text for one in panel.all("h3") if "Answers" in one.text] for panel in (before, sent)]
+    assert headings == [["Answers so far, Tue 2 Feb 20:00"], ["Answers, sent Tue 2 Feb 20:00"]]
+    assert [one.text for panel in (before, sent) for one in panel.all("li.total")] == ["Total, mild 9"]
+    assert "Item 9 was changed to 0 before the answers were sent." not in before.text
+    assert "Item 9 was changed to 0 before the answers were sent." in sent.text
 
 
 def test_where_no_number_is_set_none_is_shown(phone: Client, link: str, visit: Session) -> None:
     visit.site.crisis_line = visit.site.emergency_number = ""
     visit.site.save(update_fields=["crisis_line", "emergency_number"])
 
-    assert says(tap(phone, link, 9, 1), "section.risk")[0].count("Call ") == 1
+    assert says(follow(phone, tap(phone, link, 9, 1)), "section.risk")[0].count("Call ") == 1

@@ -116,8 +116,9 @@ def asked_for_call(patient: Patient) -> bool:
 def escort(*, access: Access, visits: Collection[int], name: str, phone: str, now: datetime) -> None:
     """The patient says who takes them home from these visits; an empty name takes it back.
 
-    Locks their days, so that boards see it, then the patient. Raises Invalid for what is no name or number, Stale for
-    visits that are not the link's, given up, or under way: then it is said at the desk.
+    Locks their days, so that boards see it, then the patient. Raises Invalid for what is no name or number, and for no
+    name where nobody was named; Stale for visits that are not the link's, given up, or under way: then it is said at
+    the desk.
     """
     name, phone = typed.line(name), typed.line(phone)
     if len(name) > LONGEST_NAME:
@@ -134,9 +135,13 @@ def escort(*, access: Access, visits: Collection[int], name: str, phone: str, no
         fresh = _locked(access, visits, now)
         if any(session.state not in AWAITED for session in fresh):
             raise Stale(_("This visit has begun: please tell us when you see us."))
-        known = Reply.objects.filter(session__in=fresh, escort_name=name, escort_phone=phone)
-        same = set(known.values_list("pk", flat=True))
-        changed = [session for session in fresh if session.pk not in same]
+        told = {
+            reply.session_id: (reply.escort_name, reply.escort_phone)
+            for reply in Reply.objects.filter(session__in=fresh)
+        }
+        changed = [session for session in fresh if told.get(session.pk, ("", "")) != (name, phone)]
+        if not changed and not name:
+            raise Invalid.at("escort_name", _("Please write a name."))
         replies = [Reply(session=session, escort_name=name, escort_phone=phone, updated_at=now) for session in changed]
         Reply.objects.bulk_create(
             replies,

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from clinic import clock
 from clinic.errors import DomainError, Invalid
 from patients.models import ContactLevel
 from scheduling.portal import answering, dates
-from scheduling.portal.access import Access
+from scheduling.portal.access import Access, LinkVoid, Void
 from scheduling.portal.answering import BestTime
 from scheduling.views.portal_frame import portal_page, show
 from scheduling.views.portal_page import PortalPage
@@ -85,6 +85,8 @@ def escort(request: HttpRequest, access: Access) -> HttpResponse:
         )
     except DomainError as error:
         return _refused(request, access, error)
+    if not "".join(typed.values()).strip():
+        messages.info(request, _("Nobody is named now who takes you home."))
     return redirect(reverse("portal", args=[access.token]) + "#escort")  # where the finger was
 
 
@@ -125,12 +127,17 @@ def language(request: HttpRequest, access: Access) -> HttpResponse:
     return redirect("portal", access.token)
 
 
-@portal_page("GET", "POST", proves=False)
+def _told(request: HttpRequest, void: LinkVoid) -> HttpResponse | None:
+    """The thanks to whoever has said so, which has ended the link."""
+    return render(request, "portal/mine_done.html", {"clinic": void.site}) if void.reason == Void.NOT_MINE else None
+
+
+@portal_page("GET", "POST", proves=False, void=_told)
 def mine(request: HttpRequest, access: Access) -> HttpResponse:
     """Whoever reads this mailbox is somebody else."""
     if request.method == "POST":
         answering.not_mine(access=access, now=clock.now())
-        return show(request, "portal/mine_done.html", access)
+        return redirect("portal-mine", access.token)
     return show(request, "portal/mine.html", access)
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
@@ -40,7 +41,7 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
     with translation.override(chosen_language(request, mail.patient.language)):
         if request.method == "POST":
             return private(request, _act(request, token, mail))
-        return private(request, _shown(request, mail))
+        return private(request, _shown(request, token, mail))
 
 
 def _act(request: HttpRequest, token: str, mail: Mail) -> HttpResponse:
@@ -53,18 +54,21 @@ def _act(request: HttpRequest, token: str, mail: Mail) -> HttpResponse:
             stopping.stop(mail, source=ConsentSource.PAGE, language=language, now=now)
         case "keep":
             stopping.keep(mail, language=language, now=now)
+            return redirect(reverse("portal-stop", args=[token]) + "?kept")
         case _:
-            return _shown(request, mail, status=HTTPStatus.BAD_REQUEST)
+            return _shown(request, token, mail, status=HTTPStatus.BAD_REQUEST)
     return redirect("portal-stop", token)
 
 
-def _shown(request: HttpRequest, mail: Mail, *, status: int = HTTPStatus.OK) -> HttpResponse:
+def _shown(request: HttpRequest, token: str, mail: Mail, *, status: int = HTTPStatus.OK) -> HttpResponse:
     language = translation.get_language() or mail.patient.language
     about = mail.course or mail.evaluation
     context = {
         "clinic": about.site if about else None,
         "is_about": stopping.is_about(mail),
         "stopped": mail.patient.mail_level == ContactLevel.STOPPED,
+        "kept": "kept" in request.GET and mail.patient.mail_level in (ContactLevel.NEUTRAL, ContactLevel.DETAILED),
+        "token": token,
         "words": contact.wording(Channel.EMAIL, ContactLevel.NEUTRAL, language),
     }
     return render(request, "portal/stop.html", context, status=status)

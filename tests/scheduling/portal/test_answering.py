@@ -203,6 +203,14 @@ def test_what_is_no_name_or_number_is_refused_at_its_field(link: Access, name: s
     assert list(refused.value.fields) == [field]
 
 
+def test_nobody_is_taken_back_where_nobody_was_named(link: Access, course: Course) -> None:
+    with pytest.raises(Invalid) as refused:
+        answering.escort(access=link, visits=[own(link).pk], name=" ", phone="", now=NOW)
+
+    assert refused.value.fields == {"escort_name": ["Please write a name."]}
+    assert (Reply.objects.count(), events(course)) == (0, [])
+
+
 def test_what_no_screen_shows_is_left_out_of_what_was_typed(link: Access) -> None:
     answering.escort(access=link, visits=[own(link).pk], name="Jo\x00 Vance\u202e", phone="555\x0012345", now=NOW)
     answering.call(access=link, phone="555\x0012345", now=NOW)
@@ -224,7 +232,7 @@ def test_during_the_visit_the_desk_is_told_instead(link: Access) -> None:
 
 
 def test_a_press_of_a_button_shows_that_the_mailbox_is_the_patient_s(link: Access) -> None:
-    Mail.objects.filter(pk=link.mail.pk).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(pk=link.mail.pk).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
     answering.acted(access=access.read(link.token, now=NOW), now=NOW)
     answering.acted(access=access.read(link.token, now=NOW), now=NOW + timedelta(hours=1))
 
@@ -233,7 +241,9 @@ def test_a_press_of_a_button_shows_that_the_mailbox_is_the_patient_s(link: Acces
 
 
 def test_an_address_that_works_after_all_hears_what_was_withheld(clinic: Clinic, link: Access) -> None:
-    Mail.objects.filter(Q(pk=link.mail.pk) | Q(kind=MailKind.BOOKED)).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(Q(pk=link.mail.pk) | Q(kind=MailKind.BOOKED)).update(
+        state=MailState.SENT, sent_at=NOW, settled_at=NOW
+    )
     contact.fault(fault=AddressFault.BOUNCED, patient=link.patient, now=NOW)
     last = Session.objects.select_related("course__patient", "course__site", "course__protocol").in_order()[5]
     later = Wanted(last.starts_at + timedelta(hours=1), None, None)

@@ -29,7 +29,7 @@ def patient(patient: Patient) -> Patient:
 def mail(at_now: None, course: Course) -> Mail:
     """The mail with all dates, sent."""
     mail = Mail.objects.get(course=course, kind=MailKind.BOOKED)
-    Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
     return mail
 
 
@@ -88,10 +88,15 @@ def test_the_page_stops_mails_and_takes_that_back(link: str) -> None:
     kept = client.post(link, {"act": "keep"})
 
     assert (asks, told) == (["Do you want no more mails from us?"], ["You get no more mails from us."])
-    assert [(one.status_code, one["Location"]) for one in (stopped, kept)] == [(302, link)] * 2
+    assert [(one.status_code, one["Location"]) for one in (stopped, kept)] == [(302, link), (302, f"{link}?kept")]
     assert after == ("stopped", [("stopped", "page")], 1)
     assert known() == ("neutral", [("stopped", "page"), ("neutral", "page")], 0)
+    again = client.get(kept["Location"])
+    assert (says(again, "h1"), says(again, "button")) == (["You get our mails again."], [])
+    assert says(again, "a.primary") == ["Back to your dates"]
     assert says(client.get(link), "h1") == asks
+    client.post(link, {"act": "stop"})
+    assert says(client.get(kept["Location"]), "h1") == told
 
 
 def test_what_is_agreed_to_again_is_what_the_page_says_in_its_language(link: str) -> None:
@@ -122,7 +127,7 @@ def test_mails_that_were_not_queued_meanwhile_are_queued(clinic: Clinic, patient
 
 def test_the_link_works_for_ever(clinic: Clinic, course: Course, link: str) -> None:
     cancelling.cancel_course(actor=clinic.desk, course=course, reason="other plans", now=NOW)
-    Mail.objects.update(sent_at=None, state=MailState.WITHDRAWN)
+    Mail.objects.update(sent_at=None, settled_at=NOW, state=MailState.WITHDRAWN)
 
     assert (strict().post(link, ONE_CLICK).status_code, known()[0]) == (200, "stopped")
 

@@ -14,6 +14,7 @@ from scheduling.mails.links import NEWS_OPENS
 from scheduling.models import (
     FREED,
     Course,
+    CourseState,
     Evaluation,
     EvaluationState,
     Mail,
@@ -45,7 +46,7 @@ class LinkVoid(Exception):
     def __init__(self, reason: Void, mail: Mail | None = None) -> None:
         super().__init__(reason.value)
         self.reason, self.mail = reason, mail
-        self.site = _site(mail) if mail else None
+        self.site = site_of(mail) if mail else None
         self.language = mail.patient.language if mail else ""
 
 
@@ -99,7 +100,7 @@ def read(token: str, *, now: datetime) -> Access:
     if session is None and (mail.sent_at or mail.created_at) + NEWS_OPENS <= now:
         raise LinkVoid(Void.EXPIRED, mail)
     if mail.session is None and mail.times_version != course.times_version:
-        raise LinkVoid(Void.MOVED, mail)
+        raise LinkVoid(Void.CANCELLED if course.state == CourseState.CANCELLED else Void.MOVED, mail)
     course.patient = patient
     sessions = tuple(
         Session.objects.filter(course=course, state__in=AWAITED, during__startswith__gt=now).with_site().in_order()
@@ -136,5 +137,6 @@ def _evaluation(mail: Mail, evaluation: Evaluation, now: datetime) -> Evaluation
     return evaluation
 
 
-def _site(mail: Mail) -> Site | None:
+def site_of(mail: Mail) -> Site | None:
+    """The clinic that has sent it."""
     return mail.course.site if mail.course else mail.evaluation.site if mail.evaluation else None

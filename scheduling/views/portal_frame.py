@@ -20,7 +20,8 @@ from rest_framework.authentication import CSRFCheck
 
 from clinic import clock, languages, permissions
 from clinic.models import Site
-from clinic.permissions import ANYBODY
+from clinic.permissions import ANYBODY, declare
+from scheduling.mails import links
 from scheduling.portal import access, answering, limits
 from scheduling.portal.access import Access, LinkVoid, Void
 
@@ -91,12 +92,10 @@ def void_page(request: HttpRequest, void: LinkVoid) -> HttpResponse:
     Whoever tries one link after the other has to wait."""
     if void.reason == Void.UNKNOWN and (wait := limits.wait_of_guesser(request)):
         return too_often(request, wait)
-    site = void.site
-    if site is None:
-        sites = Site.objects.all()[:2]
-        site = sites[0] if len(sites) == 1 else None
     status = HTTPStatus.NOT_FOUND if void.reason == Void.UNKNOWN else HTTPStatus.GONE
-    return render(request, "portal/void.html", {"clinic": site, "reason": void.reason.value}, status=status)
+    return render(
+        request, "portal/void.html", {"clinic": void.site or _only_clinic(), "reason": void.reason.value}, status=status
+    )
 
 
 def _old_form(request: HttpRequest, token: str) -> HttpResponse | None:
@@ -106,13 +105,43 @@ def _old_form(request: HttpRequest, token: str) -> HttpResponse | None:
     check.process_request(request)
     if check.process_view(request, _nothing, (), {}) is None:
         return None
-    return render(request, "portal/old.html", {"back": reverse("portal", args=[token])}, status=HTTPStatus.FORBIDDEN)
+    context = {"back": reverse("portal", args=[token]), "clinic": _clinic(token)}
+    return render(request, "portal/old.html", context, status=HTTPStatus.FORBIDDEN)
 
 
 def _not_so(request: HttpRequest, methods: tuple[str, ...], token: str) -> HttpResponse:
     """The answer to another method, such as the address of a button that is opened: the way to the page."""
-    page = render_to_string("portal/not_so.html", {"back": reverse("portal", args=[token])}, request=request)
+    context = {"back": reverse("portal", args=[token]), "clinic": _clinic(token)}
+    page = render_to_string("portal/not_so.html", context, request=request)
     return HttpResponseNotAllowed(methods, page)
+
+
+def _clinic(token: str) -> Site | None:
+    """Whom to call on a page for which the link was not opened. Up to two queries."""
+    mail = links.find(token)
+    return (access.site_of(mail) if mail else None) or _only_clinic()
+
+
+def _only_clinic() -> Site | None:
+    """The clinic where there is one: its number is known without a link."""
+    sites = Site.objects.all()[:2]
+    return sites[0] if len(sites) == 1 else None
+
+
+@declare(GET=ANYBODY, POST=ANYBODY)
+@csrf_exempt  # it does nothing, and its answer is not the one that speaks to staff
+@sensitive_variables("token")
+def unknown(request: HttpRequest, token: str, rest: str) -> HttpResponse:
+    """An address below a link at which there is nothing: the way to the page, in the clinic's neutral name."""
+    with translation.override(chosen_language(request)):
+        if wait := limits.wait_of(token):
+            return private(request, too_often(request, wait))
+        mail = links.find(token)
+        if mail is None:
+            return private(request, void_page(request, LinkVoid(Void.UNKNOWN)))
+    with translation.override(chosen_language(request, mail.patient.language)):
+        context = {"back": reverse("portal", args=[token]), "clinic": access.site_of(mail)}
+        return private(request, render(request, "portal/unknown.html", context, status=HTTPStatus.NOT_FOUND))
 
 
 def _nothing(request: HttpRequest) -> HttpResponse:

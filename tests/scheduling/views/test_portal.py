@@ -296,7 +296,7 @@ def test_the_address_of_a_button_that_is_opened_leads_to_the_page(client: Client
     answer = client.get(f"{link}{spot}/")
 
     assert (answer.status_code, says(answer, "h1")) == (405, ["Nothing was changed."])
-    assert [button.attributes["href"] for button in page(answer).all("a.button")] == [link]
+    assert [button.attributes["href"] for button in page(answer).all("a.button")] == [link, "tel:+15550100100"]
 
 
 @pytest.mark.parametrize("spot", SPOTS)
@@ -305,7 +305,7 @@ def test_a_form_of_another_site_does_nothing(link: str, session: Session, spot: 
     answer = strict.post(f"{link}{spot}/", {"visit": shown(session), "phone": "555 12345", "escort_name": "Jo"})
 
     assert (answer.status_code, says(answer, "h1")) == (403, ["Please tap once more."])
-    assert [button.attributes["href"] for button in page(answer).all("a.button")] == [link]
+    assert [button.attributes["href"] for button in page(answer).all("a.button")] == [link, "tel:+15550100100"]
     assert not Task.objects.exists()
     assert not Reply.objects.exists()
     assert Session.objects.get(pk=session.pk).state == SessionState.BOOKED
@@ -461,14 +461,30 @@ def test_mails_say_how_to_prepare_only_when_that_is_chosen_beside_the_warning(cl
 
 
 def test_somebody_else_s_mailbox_gets_no_more_mails_and_the_link_shows_nothing_more(client: Client, link: str) -> None:
-    answer = send(client, link, "not-mine")
+    led = send(client, link, "not-mine")
+    answer = client.get(led["Location"])
     patient = Patient.objects.get()
 
     assert says(answer, "h1") == ["Thank you for telling us."]
     assert (patient.email_fault, patient.email_verified_at) == (AddressFault.NOT_MINE, None)
     assert "Eleanor" not in visible(answer)
     assert client.get(link).status_code == 410
-    assert send(client, link, "not-mine").status_code == 410
+    assert says(send(client, link, "not-mine"), "h1") == ["Thank you for telling us."]
+
+
+def test_below_a_link_nothing_speaks_to_staff(client: Client, link: str) -> None:
+    unknown, guessed = client.get(f"{link}moves/all/"), client.get("/dates/0/moves/")
+    refused = Client(enforce_csrf_checks=True).post(f"{link}come/", {"visit": "1.1"})
+
+    assert (unknown.status_code, says(unknown, "h1")) == (404, ["There is no such page."])
+    assert says(unknown, "title")[0].startswith("Your dates · ")
+    assert [one.attributes["href"] for one in page(unknown).all("a.primary")] == [link]
+    assert (guessed.status_code, says(guessed, "h1")) == (404, ["This link is no longer valid."])
+    assert client.get(f"{link}moves").status_code == 301  # as everywhere: to the same with a slash
+    assert (refused.status_code, says(refused, "h1")) == (403, ["Please tap once more."])
+    for answer in (unknown, guessed, refused, client.get(f"{link}come/")):
+        assert says(answer, "p.brand") == says(client.get(link), "p.brand")
+        assert "Call +1 555 010 0100" in says(answer, "a.button")
 
 
 # Languages

@@ -375,8 +375,16 @@ def test_a_mail_without_links_has_neither_button_nor_a_way_to_stop_it() -> None:
     assert (message["List-Unsubscribe"], "<a" in page_of(message)) == (None, False)
 
 
+def test_the_first_mail_asks_to_prepare_and_answer_for_no_other_may_come_before_the_visit() -> None:
+    message = sent(letter(MailKind.BOOKED, visits=(visit(0),), **LINKED))
+    said = text_of(message).partition(PLACE)[2]
+
+    assert "Please look at what to prepare, and tell us whether you are coming." in said
+    assert f"Prepare and answer: {PAGE}" in said
+
+
 def test_a_mail_without_anything_missing_opens_the_page_for_its_dates() -> None:
-    message = sent(letter(MailKind.BOOKED, visits=(visit(0), visit(3)), **LINKED))
+    message = sent(letter(MailKind.CHANGED, added=(visit(3),), visits=(visit(0), visit(3)), **LINKED))
     assert text_of(message).partition(PLACE)[2] == (
         "\n"
         "Your page shows everything about your dates.\n"

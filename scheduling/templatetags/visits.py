@@ -13,12 +13,13 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from clinic import clock as clinic_clock
 from clinic.findings import Finding, Level
 from clinic.models import Closure, Site
 from scheduling import reminded, wording
 from scheduling.board import Board
 from scheduling.models import CourseState, Mail, MailState, Session, SessionState
-from scheduling.protocols.types import NoPlan, VisitShape
+from scheduling.protocols.types import NoPlan, Protocol, VisitShape
 from scheduling.protocols.windows import day_bounds
 
 register = template.Library()
@@ -100,7 +101,7 @@ def mail_reason(mail: Mail) -> str:
         case MailState.SENT if mail.sent_at:
             return date_format(timezone.localtime(mail.sent_at), "D j M H:i")
         case MailState.WITHDRAWN:
-            return reminded.said(mail.error) or _("What it says no longer stood before it was due.")
+            return reminded.why(mail)
         case MailState.FAILED:
             return reminded.reason(mail.error)
         case _ if mail.attempts:
@@ -204,6 +205,14 @@ def rule_name(code: str) -> str:
 def clock(at: datetime) -> str:
     """A local time as 09:00, and with its zone where the clocks show it twice."""
     return wording.clock(at, at.tzinfo or UTC)
+
+
+@register.filter
+def fasting_began(starts_at: datetime, protocol: Protocol) -> datetime | None:
+    """Since when a patient should not have eaten before a visit to come, on the clocks of its start; None while that
+    is still ahead."""
+    since, _drinks = protocol.fasting(starts_at.astimezone(UTC))
+    return since.astimezone(starts_at.tzinfo) if since < clinic_clock.now() < starts_at else None
 
 
 @register.filter

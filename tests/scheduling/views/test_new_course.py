@@ -82,6 +82,14 @@ def test_the_page_opens_with_plans_and_the_rows_of_one(planning: Desk) -> None:
     assert [button.text for button in shown.all("button.primary")] == ["Book 6 visits Ctrl ⏎"]
 
 
+def test_a_visit_before_which_nobody_has_fasted_is_pointed_out(planning: Desk) -> None:
+    told = says(planning.answer, "p.fasting")
+    planning.press("drop:0")
+
+    assert told == ["Mon 1 Feb 08:00 is soon: nothing may be eaten before it since 02:00. Ask the patient."]
+    assert says(planning.answer, "p.fasting") == []
+
+
 def test_looking_writes_nothing(planning: Desk) -> None:
     planning.press("choose:soonest").press("take:0:0").press("drop:2")
 

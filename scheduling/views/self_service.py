@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from clinic.http import actor, page, site_of
 from clinic.models import Site, Staff
 from clinic.permissions import Verb
 from scheduling import openings, self_service
+from scheduling.protocols.library import STANDARD
 from scheduling.self_service import SelfService, Window
 
 #: The notices that the page offers, in hours (P); the site's own stands beside them.
@@ -33,8 +34,16 @@ class Weekday:
 
     @property
     def suggested(self) -> tuple[time, time]:
-        """What the fields for one more window hold."""
-        return (self.hours[0][0], self.hours[-1][1]) if self.hours else (time(9), time(12))
+        """What the fields for one more window hold: the first start, and the last from which a usual visit still ends
+        before the clinic closes."""
+        first, length = self.hours[0][0], STANDARD.visit.length // timedelta(minutes=1)
+        able = [(opens, _minutes(closes) - length) for opens, closes in self.hours]
+        last = max((latest for opens, latest in able if latest >= _minutes(opens)), default=_minutes(first))
+        return first, time(last // 60, last % 60 // 10 * 10)
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 @page(GET=Verb.BOOK, POST=Verb.BOOK)
@@ -87,10 +96,12 @@ def _page(request: HttpRequest, site: Site, refusal: str = "") -> HttpResponse:
             tuple(sorted(opening.get(day, ()))),
         )
         for day in range(7)
+        if opening.get(day) or windows[day]
     ]
     context = {
         "section": "calendar",
         "week": week,
+        "closed": [WEEKDAYS[day] for day in range(7) if not opening.get(day)],
         "known": known,
         "open_days": [day for day in week if day.windows],
         "notices": sorted({*NOTICES, site.self_service_notice}),

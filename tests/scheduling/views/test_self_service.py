@@ -10,7 +10,7 @@ from django.test import Client
 from clinic.models import SelfServiceHours
 from scheduling.self_service import Window, read
 from tests.factories import Clinic
-from tests.pages import says
+from tests.pages import page, says
 from tests.scheduling.views import told
 
 
@@ -40,6 +40,16 @@ def test_a_day_on_which_the_site_is_closed_is_marked(desk: Client) -> None:
     answer = desk.post("/self-service/", {"weekday": "6", "opens": "09:00", "closes": "12:00"}, follow=True)
 
     assert told(answer, ".said") == ["Sunday from 09:00 to 12:00 closed that day: nothing is offered"]
+
+
+def test_open_days_are_suggested_until_a_visit_ends_before_the_clinic_closes(desk: Client) -> None:
+    shown = page(desk.get("/self-service/"))
+    fields = [
+        [field.attributes["value"] for field in day.all("[type=time]")] for day in shown.all("ul.week")[0].all("li")
+    ]
+
+    assert fields == [["08:00", "14:40"]] * 5  # open from eight to six; a visit takes three hours and 20 minutes
+    assert "The clinic is closed: Saturday, Sunday." in shown.all("section")[0].text
 
 
 def test_the_notice_is_one_press(clinic: Clinic, desk: Client) -> None:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from clinic.templatetags.icons import icon
 from patients import worklist
 from patients.models import Task, TaskKind
+from patients.registering import digits
 from scheduling import lines, wording
 
 register = template.Library()
@@ -64,7 +65,7 @@ ACTS = (
     (TaskKind.FAILED_MAIL, "course", "course-mails", gettext_lazy("See the mails")),
     (TaskKind.FAILED_MAIL, "patient", "patient", gettext_lazy("See the mails")),
     (TaskKind.BAD_ADDRESS, "patient", "patient-edit", gettext_lazy("Correct address")),
-    (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Open patient")),
+    (TaskKind.MAIL_STOPPED, "patient", "patient", gettext_lazy("Ask again")),
     (TaskKind.CALL_ASKED, "patient", "patient", gettext_lazy("Open patient")),
     (TaskKind.MOVE_ASKED, "visit", "session-move", gettext_lazy("Move it")),
     (TaskKind.OVERRIDE_ASKED, "course", "course", gettext_lazy("Review")),
@@ -84,6 +85,17 @@ ACTS = (
     (TaskKind.OPEN_RECORD, "visit", "visit", gettext_lazy("Finish")),
     (TaskKind.OPEN_FORM, "visit", "visit", gettext_lazy("Send form")),
 )
+
+
+#: Where on its page it is done.
+AT: Mapping[str, str] = {
+    TaskKind.NO_ADDRESS: "?add=email",
+    TaskKind.BAD_ADDRESS: "?add=email",
+    TaskKind.MAIL_STOPPED: "#ask-mails",
+}
+
+#: Nothing is mailed while these wait.
+TOLD_BY_PHONE = frozenset({TaskKind.NO_ADDRESS, TaskKind.BAD_ADDRESS, TaskKind.MAIL_STOPPED})
 
 
 @register.inclusion_tag("parts/state.html")
@@ -156,12 +168,38 @@ def task_main_act(task: Task, key: str) -> SafeString:
     return format_html(link, target, key, _("Do what the line asks"), word, key)
 
 
+@register.simple_tag
+def task_call(task: Task) -> SafeString:
+    """Beside what is done about mails: the call that tells the dates meanwhile."""
+    if task.kind not in TOLD_BY_PHONE or not task.patient.phone:
+        return SafeString()
+    return _call(task.patient.phone)
+
+
+def _call(number: str) -> SafeString:
+    return format_html('<a class="button small" href="{}">{}{}</a>', dial(number), icon("phone"), _("Call"))
+
+
+@register.filter
+def number_of(task: Task) -> str:
+    """The number at which the patient waits for a call: the one that was given with the wish, or the known one."""
+    return str(task.details.get("phone") or task.patient.phone)
+
+
+@register.filter
+def dial(number: str) -> str:
+    """The address that a phone dials."""
+    return f"tel:{'+' if number.startswith('+') else ''}{digits(number)}"
+
+
 def _act(task: Task) -> tuple[str, object]:
     """Where it is done, and how that is called; the patient's page for a line that lacks what its page needs."""
+    if task.kind == TaskKind.CALL_ASKED and (number := number_of(task)):
+        return dial(number), _("Call %(number)s") % {"number": number}
     known = {"patient": task.patient_id, "course": task.course_id, "visit": lines.visit_of(task)}
     for kind, about, name, word in ACTS:
         if kind == task.kind and known[about]:
-            more = "?add=email" if kind in (TaskKind.NO_ADDRESS, TaskKind.BAD_ADDRESS) else ""
+            more = AT.get(kind, "")
             return reverse(name, args=[known[about]]) + more, word
     return reverse("patient", args=[task.patient_id]), _("Open patient")
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from patients import contact
+from patients import contact, worklist
 from patients.models import AddressFault, Channel, Consent, ConsentSource, ContactLevel, Patient, Task, TaskKind
 from scheduling.models import Mail, MailKind
 from tests.factories import NOW, Clinic, PatientFactory, make_clinic
@@ -266,6 +266,24 @@ def test_no_page_promises_a_mail_that_does_not_go(
         assert (row.text, row.all("a")[0].attributes["href"]) == (f"{told} +1 555 014 2771", "tel:+15550142771")
         assert {line[:12] for line in lines} == {"Does not go "}
         assert not any("goes out" in line for line in lines)
+
+
+def test_what_a_patient_waits_for_is_done_where_it_is_told(desk: Client, patient: Patient) -> None:
+    Patient.objects.filter(pk=patient.pk).update(phone="(555) 014-2771", phone_digits="5550142771")
+    contact.stop(actor=None, patient=patient, source=ConsentSource.PAGE, now=NOW)
+    contact.fault(patient=patient, fault=AddressFault.BOUNCED, now=NOW)
+    asked = {"best": "noon", "phone": "+1 555 010 9911"}
+    worklist.open_task(kind=TaskKind.CALL_ASKED, patient=patient, details=asked, now=NOW)
+    notices = page(desk.get(f"/patients/{patient.pk}/")).all(".notice")
+    (done,) = notices[2].all("form")
+    desk.post(done.attributes["action"], {"back": f"/patients/{patient.pk}/"})
+
+    assert [[(link.text, link.attributes["href"]) for link in one.all("a.button")] for one in notices] == [
+        [("Call", "tel:5550142771"), ("Ask again", f"/patients/{patient.pk}/#ask-mails")],
+        [("Call", "tel:5550142771"), ("Correct address", f"/patients/{patient.pk}/edit/?add=email")],
+        [("Call +1 555 010 9911", "tel:+15550109911")],
+    ]
+    assert not Task.objects.filter(kind=TaskKind.CALL_ASKED, done_at=None).exists()
 
 
 def test_due_mails_are_promised_to_who_gets_them(desk: Client, clinic: Clinic, patient: Patient) -> None:

@@ -97,7 +97,7 @@ def why(mail: Mail) -> str:
         case MailState.SENT:
             return _("Accepted by the mail server.")
         case MailState.WITHDRAWN:
-            return reason(mail.error) if mail.error else _("What it says no longer stood before it was due.")
+            return reason(mail.error) if mail.error else _("The dates were changed.")  # an old one
         case MailState.DUE if not mail.error:
             return ""
     return reason(mail.error)

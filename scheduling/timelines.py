@@ -48,18 +48,6 @@ _CLINICAL = frozenset(
         "handed-over",
     }
 )
-#: After these, mails say something that no longer stands.
-_WITHDRAWING = reminded.TIMES | {
-    "session-cancelled",
-    "cancelled",
-    "no-show",
-    "paused",
-    "stopped",
-    "completed",
-    "hold-expired",
-    "checked-in",
-    "undone",
-}
 #: Lines of the worklist about what could not be mailed.
 _LINES = (TaskKind.NO_ADDRESS, TaskKind.FAILED_MAIL, TaskKind.BAD_ADDRESS, TaskKind.MAIL_STOPPED)
 
@@ -172,11 +160,11 @@ def of_course(course_id: int, *, now: datetime) -> Timeline:
 
 
 def _named(mail: Mail, course: Course) -> str:
-    """A mail among those of many visits: the visit is named where it still has the times that the mail tells."""
+    """A mail among those of many visits: the visit is named by the time that it had then."""
     label = mail.get_kind_display()
-    if mail.session is None or mail.session.times_version != mail.times_version:
+    if mail.about_at is None:
         return label
-    values = {"mail": label, "when": wording.short(mail.session.starts_at, course.site.zone)}
+    values = {"mail": label, "when": wording.short(mail.about_at, course.site.zone)}
     return _("%(mail)s, visit %(when)s") % values
 
 
@@ -208,11 +196,11 @@ def _told(
 ) -> Iterator[Told]:
     for event in happened:
         yield Told(event.at, event.kind, event.text, event.by)
-    yield from _withdrawn(mails, names, happened, now)
+    yield from _withdrawn(mails, names)
     yield from _made(mails, names, course)
     for mail in mails:
         yield from _tries(mail, names[mail.pk], course)
-        yield from _end(mail, names[mail.pk], now)
+        yield from _end(mail, names[mail.pk])
         if mail.opened_at is not None:
             text = _("The link in “%(mail)s” was used for the first time.") % {"mail": names[mail.pk]}
             yield Told(mail.opened_at, "link-used", text, mails=(mail.pk,))
@@ -273,40 +261,28 @@ def _with(text: str, answer: object) -> str:
     return f"{text} ({answer})" if answer else text
 
 
-def _end(mail: Mail, name: str, now: datetime) -> Iterator[Told]:
+def _end(mail: Mail, name: str) -> Iterator[Told]:
     """What no try tells: a mail that went out before tries were written down, or failed without one."""
-    if mail.state in {one.state for one in mail.tries.all()}:
+    if mail.settled_at is None or mail.state in {one.state for one in mail.tries.all()}:
         return
     if mail.state == MailState.SENT:
         text = _("“%(mail)s” went out and was accepted by the mail server.") % {"mail": name}
-        yield Told(mail.sent_at or mail.due_at, "mail-sent", text, mails=(mail.pk,))
+        yield Told(mail.settled_at, "mail-sent", text, mails=(mail.pk,))
     elif mail.state == MailState.FAILED:
         text = _("“%(mail)s” did not go out: %(reason)s") % {"mail": name, "reason": reminded.why(mail)}
-        yield Told(min(mail.try_at, now), "mail-failed", text, mails=(mail.pk,))
+        yield Told(mail.settled_at, "mail-failed", text, mails=(mail.pk,))
 
 
-def _withdrawn(
-    mails: Iterable[Mail], names: Mapping[int, str], happened: Sequence[Event], now: datetime
-) -> Iterator[Told]:
+def _withdrawn(mails: Iterable[Mail], names: Mapping[int, str]) -> Iterator[Told]:
     """The mails that were withdrawn, those of one moment and one reason together."""
     gone: dict[tuple[datetime, str], list[Mail]] = {}
     for mail in mails:
-        if mail.state == MailState.WITHDRAWN:
-            gone.setdefault((_withdrawn_at(mail, happened, now), reminded.why(mail)), []).append(mail)
+        if mail.state == MailState.WITHDRAWN and mail.settled_at is not None:
+            gone.setdefault((mail.settled_at, reminded.why(mail)), []).append(mail)
     for (at, reason), together in gone.items():
         named = _listed([_("“%(mail)s”") % {"mail": names[mail.pk]} for mail in together])
         text = _("Withdrawn: %(mails)s. %(reason)s") % {"mails": named, "reason": reason}
         yield Told(at, "mail-withdrawn", text, mails=tuple(mail.pk for mail in together))
-
-
-def _withdrawn_at(mail: Mail, happened: Sequence[Event], now: datetime) -> datetime:
-    """When a mail was withdrawn: with a reason when it was to go out, without one by the first event after it that
-    changed what it says."""
-    if not mail.error:
-        later = [event.at for event in happened if event.at > mail.created_at and event.kind in _WITHDRAWING]
-        if later:
-            return min(later)
-    return min(max(mail.try_at, mail.created_at), now)
 
 
 def _contact(patient: Patient, consents: Sequence[Consent]) -> Iterator[Told]:

@@ -73,7 +73,7 @@ def _return(mail: Mail, event: AnymailTrackingEvent, now: datetime) -> bool:
     said = " ".join(str(event.mta_response or event.description or "").split())
     reason = "".join(character for character in said if character.isprintable())[:300] or RETURNED
     sent = Mail.objects.filter(pk=mail.pk, state=MailState.SENT)
-    if not sent.update(state=MailState.FAILED, sent_at=None, error=reason):
+    if not sent.update(state=MailState.FAILED, sent_at=None, settled_at=now, error=reason):
         return False
     mail.state, mail.sent_at, mail.error = MailState.FAILED, None, reason
     Attempt.objects.create(mail=mail, at=now, state=MailState.FAILED, answer=reason)

@@ -52,9 +52,11 @@ BROKEN = gettext_noop("It could not be written.")
 
 _UPDATE = """
 UPDATE scheduling_mail AS mail
-SET state = done.state, error = done.error, attempts = done.attempts, sent_at = done.sent_at, try_at = done.try_at
-FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::smallint[], %s::timestamptz[], %s::timestamptz[])
-    AS done (id, state, error, attempts, sent_at, try_at)
+SET state = done.state, error = done.error, attempts = done.attempts, sent_at = done.sent_at,
+    settled_at = done.settled_at, try_at = done.try_at
+FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::smallint[], %s::timestamptz[], %s::timestamptz[],
+            %s::timestamptz[])
+    AS done (id, state, error, attempts, sent_at, settled_at, try_at)
 WHERE mail.id = done.id
 """
 
@@ -171,6 +173,8 @@ def _record(results: Results, now: datetime) -> None:
                 arrived.append(_key(mail))
         elif outcome.state == MailState.DUE:
             mail.try_at = _next_try(mail, outcome, now)
+        if outcome.state != MailState.DUE:
+            mail.settled_at = outcome.at or now
         mail.state, mail.error = outcome.state, reason
         mail.attempts = min(mail.attempts + outcome.tried, 32767)
         overdue = outcome.state == MailState.DUE and now - mail.due_at >= OVERDUE
@@ -185,7 +189,9 @@ def _record(results: Results, now: datetime) -> None:
 
 def _update(mails: Sequence[Mail]) -> None:
     """Write back what has become of these mails, in one statement: Django's own would be the slowest of a batch."""
-    rows = [(mail.pk, mail.state, mail.error, mail.attempts, mail.sent_at, mail.try_at) for mail in mails]
+    rows = [
+        (mail.pk, mail.state, mail.error, mail.attempts, mail.sent_at, mail.settled_at, mail.try_at) for mail in mails
+    ]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_UPDATE, [list(column) for column in zip(*rows, strict=True)])

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
 from clinic import permissions
@@ -49,6 +49,18 @@ MISSED_FOR = timedelta(hours=24)
 #: So long it makes sense to ask a patient to call (P).
 CALL_FOR = timedelta(days=7)
 
+#: Why the mails of a visit no longer stand, by what became of it; in every other state the patient has come.
+_GONE = {
+    **dict.fromkeys((SessionState.HELD, *EXPECTED), letters.MOVED),
+    **dict.fromkeys((SessionState.CANCELLED, SessionState.EXPIRED), letters.FREED_VISIT),
+    SessionState.NO_SHOW: letters.NOT_COME,
+}
+_ENDED = {
+    EvaluationState.DONE: letters.HAS_COME,
+    EvaluationState.NO_SHOW: letters.NOT_COME,
+    EvaluationState.CANCELLED: letters.EVALUATION_CANCELLED,
+}
+
 
 def renew(
     *,
@@ -71,7 +83,7 @@ def renew(
     starts = {session.pk: session.starts_at for session in sessions}
     known = [datetime.fromisoformat(move["from"]["starts_at"]) for move in details.get("moved", ())]
     if not fresh:
-        _withdraw(course, sessions, told_anew=news is not None)
+        _withdraw(course, sessions, told_anew=news is not None, now=now)
     mails = [mail for session in sessions if session.state in EXPECTED for mail in _reminders(course, session, now)]
     if news is not None:
         mails.append(
@@ -110,7 +122,8 @@ def renew_evaluation(*, evaluation: Evaluation, now: datetime, turn: int = 0) ->
     are not past. Belongs into the writer's transaction; three statements at most."""
     booked = evaluation.state == EvaluationState.BOOKED
     if not booked:
-        _give_up(Mail.objects.filter(evaluation=evaluation, state=MailState.DUE).exclude(kind=MailKind.CALL_US))
+        due = Mail.objects.filter(evaluation=evaluation, state=MailState.DUE).exclude(kind=MailKind.CALL_US)
+        _give_up(due, Value(_ENDED[EvaluationState(evaluation.state)]), now)
     news = MailKind.BOOKED if booked else MailKind.CANCELLED
     mails = []
     if booked or evaluation.state == EvaluationState.CANCELLED:
@@ -232,21 +245,30 @@ def _catch_up(course: Course, now: datetime) -> None:
     _queue(course.patient, mails, now)
 
 
-def _withdraw(course: Course, sessions: Sequence[Session], *, told_anew: bool) -> None:
+def _withdraw(course: Course, sessions: Sequence[Session], *, told_anew: bool, now: datetime) -> None:
     stands = Q(session__state__in=EXPECTED, times_version=F("session__times_version")) & ~Q(kind=MailKind.MISSED)
     stands |= Q(session__state=SessionState.NO_SHOW, kind=MailKind.MISSED)
     stale = Q(session__in=sessions) & ~stands
     if told_anew:
         stale |= Q(kind__in=NEWS)
-    _give_up(Mail.objects.filter(stale, course=course, state=MailState.DUE))
+    _give_up(Mail.objects.filter(stale, course=course, state=MailState.DUE), _why(sessions), now)
 
 
-def _give_up(due: QuerySet[Mail]) -> None:
+def _why(sessions: Sequence[Session]) -> Case:
+    """Why mails of these visits, or news of their course, no longer stand; a visit that is still expected has moved."""
+    by_reason: dict[str, list[int]] = {}
+    for session in sessions:
+        by_reason.setdefault(_GONE.get(SessionState(session.state), letters.HAS_COME), []).append(session.pk)
+    cases = [When(session__in=ids, then=Value(reason)) for reason, ids in by_reason.items()]
+    return Case(When(kind=MailKind.MISSED, then=Value(letters.NOT_MISSED)), *cases, default=Value(letters.REPLACED))
+
+
+def _give_up(due: QuerySet[Mail], why: Case | Value, now: datetime) -> None:
     """Withdraw these mails. One that a drain holds is not waited for: it is looked at again before it goes out; one
     that has gone out, as is noted, is left to the next drain."""
     due = due.exclude(Exists(Attempt.objects.filter(mail=OuterRef("pk"), state=MailState.SENT)))
     free = due.select_for_update(skip_locked=True, of=("self",), no_key=True)
-    Mail.objects.filter(pk__in=free.values("pk")).update(state=MailState.WITHDRAWN)
+    Mail.objects.filter(pk__in=free.values("pk")).update(state=MailState.WITHDRAWN, settled_at=now, error=why)
 
 
 def _reminders(course: Course, session: Session, now: datetime) -> list[Mail]:
@@ -272,8 +294,10 @@ def _queue(patient: Patient, mails: Sequence[Mail], now: datetime) -> None:
     for mail in mails:
         mail.patient, mail.created_at, mail.try_at = patient, now, mail.due_at
         mail.link_hash = links.digest(links.token(mail.seed))
+        if subject := mail.session or mail.evaluation:
+            mail.about_at = subject.starts_at
         if hindrance:
-            mail.state, mail.error = hindrance.state, hindrance.reason
+            mail.state, mail.error, mail.settled_at = hindrance.state, hindrance.reason, now
     Mail.objects.bulk_create(mails, ignore_conflicts=True)
     if hindrance and mails:
         worklist.open_task(

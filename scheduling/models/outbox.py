@@ -40,7 +40,9 @@ class Mail(models.Model):
     speaks about: a mail whose version no longer stands is not sent. `turn` tells apart what can be said more than once
     for the same times.
 
-    `due_at` is when it should go out, `try_at` when it is next tried, `expires_at` when it is no longer worth sending.
+    `due_at` is when it should go out, `try_at` when it is next tried, `expires_at` when it is no longer worth sending,
+    `settled_at` when it was sent, failed or was withdrawn. `about_at` is the start of the visit or evaluation as it
+    was when the mail was made: it does not move with the visit.
     `seed` is random: the mail's link is made of it and the clinic's secret (`scheduling/mails/links.py`), and only the
     link's digest is kept beside it. `opened_at` is when somebody first pressed a button behind that link: that it
     was opened says nothing, scanners open links, too.
@@ -61,6 +63,8 @@ class Mail(models.Model):
     error = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    about_at = models.DateTimeField(null=True)
     details = models.JSONField(default=dict)
     seed = models.UUIDField(default=uuid4, db_default=RandomUUID())
     link_hash = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 none is no hash; unique needs NULL
@@ -83,6 +87,11 @@ class Mail(models.Model):
             models.CheckConstraint(
                 name="mail_sent_at",
                 condition=Q(state=MailState.SENT, sent_at__isnull=False) | (~Q(state=MailState.SENT) & Q(sent_at=None)),
+            ),
+            models.CheckConstraint(
+                name="mail_settled_at",
+                condition=Q(state=MailState.DUE, settled_at=None)
+                | (~Q(state=MailState.DUE) & Q(settled_at__isnull=False)),
             ),
         ]
         indexes = [

@@ -147,7 +147,7 @@ def _filters(asked: Asked, health: Health) -> list[tuple[str, object, int | None
 
 
 def _row(mail: Mail, now: datetime) -> Row:
-    zone, at = mail.site.zone, mail.sent_at or mail.due_at
+    zone, at = mail.site.zone, mail.settled_at or mail.due_at
     return Row(
         mail=mail,
         at=at,
@@ -159,11 +159,12 @@ def _row(mail: Mail, now: datetime) -> Row:
 
 
 def _about(mail: Mail) -> str:
-    """The visit that a mail speaks about, in the time of its site."""
-    visit = mail.session or mail.evaluation
-    if visit is None:
-        return "" if mail.kind == MailKind.CALL_US else _("all dates")
-    return wording.short(visit.starts_at, mail.site.zone)
+    """The visit that a mail speaks about, at the time that it had then, in the time of its site."""
+    if mail.about_at is not None:
+        return wording.short(mail.about_at, mail.site.zone)
+    if mail.session_id is not None:
+        return _("an earlier time")
+    return "" if mail.kind == MailKind.CALL_US else _("all dates")
 
 
 @never_cache

@@ -41,8 +41,8 @@ def course(clinic: Clinic) -> Course:
     Mail.objects.filter(pk=booked.pk).update(attempts=3, error=SILENT, try_at=now)
     refused = Mail.objects.filter(course=made, kind="two-days").latest("due_at")
     refused.state, refused.attempts, refused.error = MailState.FAILED, 1, "550 5.1.1 " + "Mailbox-does-not-exist" * 6
-    refused.due_at = now - timedelta(hours=3)
-    refused.save(update_fields=["state", "attempts", "error", "due_at"])
+    refused.due_at = refused.settled_at = now - timedelta(hours=3)
+    refused.save(update_fields=["state", "attempts", "error", "due_at", "settled_at"])
     return made
 
 

@@ -63,6 +63,7 @@ def link(sessions: list[Session]) -> str:
         try_at=now,
         created_at=now,
         sent_at=now,
+        settled_at=now,
         seed=seed,
         link_hash=links.digest(links.token(seed)),
     )

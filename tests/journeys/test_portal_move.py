@@ -51,6 +51,7 @@ def link(clinic: Clinic, session: Session) -> str:
         try_at=now,
         created_at=now,
         sent_at=now,
+        settled_at=now,
         seed=seed,
         link_hash=links.digest(links.token(seed)),
     )

@@ -231,7 +231,7 @@ def test_maintenance_is_placed_for_three_months_in_the_same_commit(clinic: Clini
 
 def test_maintenance_tells_what_goes_and_what_comes_in_one_mail(clinic: Clinic, course: Course) -> None:
     give(course, 4)
-    Mail.objects.filter(session=None).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(session=None).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
 
     change = decide(clinic, course, "maintenance", now=after(10), interval_days=21)
 
@@ -329,7 +329,7 @@ def test_a_new_initial_phase_completes_the_old_course_and_books_another(clinic: 
     give(course, 6)
     decide(clinic, course, "maintenance", now=after(17), interval_days=21)
     give(course, 7)
-    Mail.objects.filter(session=None).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(session=None).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
 
     change = decide(clinic, course, "new-initial", now=after(38))
 

@@ -40,7 +40,8 @@ def happened(visit: Session) -> list[tuple[str, str]]:
 def test_what_a_patient_does_behind_a_link_is_told(clinic: Clinic, course: Course, visit: Session) -> None:
     mail = Mail.objects.get(course=course, kind=MailKind.BOOKED)
     mail.state, mail.sent_at = MailState.SENT, NOW + timedelta(minutes=1)
-    mail.save(update_fields=["state", "sent_at"])
+    mail.settled_at = mail.sent_at
+    mail.save(update_fields=["state", "sent_at", "settled_at"])
     opened = access.read(links.token(mail.seed), now=LATER)
     answering.come(access=opened, visits={visit.pk: visit.times_version}, now=LATER)
     answering.acted(access=opened, now=LATER)

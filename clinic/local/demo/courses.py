@@ -253,7 +253,7 @@ class Teller:
             left_at=F("discharge_at"),
         )
         Mail.objects.filter(course=course, state=MailState.DUE, due_at__lt=until).update(
-            state=MailState.SENT, sent_at=F("due_at"), attempts=1
+            state=MailState.SENT, sent_at=F("due_at"), settled_at=F("due_at"), attempts=1
         )
 
     def _today(self, course: Course) -> None:
@@ -303,7 +303,8 @@ class Teller:
     def _mail_comes_back(self, course: Course) -> None:
         mail = Mail.objects.get(course=course, kind=MailKind.BOOKED)
         mail.state, mail.attempts, mail.error = MailState.FAILED, 1, "550 5.1.1 Mailbox does not exist"
-        mail.save(update_fields=["state", "attempts", "error"])
+        mail.settled_at = mail.due_at
+        mail.save(update_fields=["state", "attempts", "error", "settled_at"])
         worklist.open_task(
             kind=TaskKind.FAILED_MAIL,
             patient=self.patient,

@@ -298,16 +298,18 @@ ORDER BY day, starts_at, chair_id
 
 _MAILS = """
 INSERT INTO scheduling_mail (patient_id, course_id, session_id, kind, times_version, state, due_at, try_at, expires_at,
-                             attempts, error, created_at, sent_at, details)
+                             attempts, error, created_at, sent_at, settled_at, about_at, details)
 SELECT patient_id, course_id, session_id, kind, 1, CASE WHEN past THEN 'sent' ELSE 'due' END, due_at, due_at,
-       expires_at, past::int, '', created_at, CASE WHEN past THEN due_at END, '{}'::jsonb
+       expires_at, past::int, '', created_at, CASE WHEN past THEN due_at END, CASE WHEN past THEN due_at END,
+       about_at, '{}'::jsonb
 FROM (
     SELECT course.patient_id, course.id AS course_id, NULL::bigint AS session_id, 'booked' AS kind,
-           course.created_at AS due_at, NULL::timestamptz AS expires_at, course.created_at, true AS past
+           course.created_at AS due_at, NULL::timestamptz AS expires_at, course.created_at,
+           NULL::timestamptz AS about_at, true AS past
     FROM scheduling_course AS course WHERE course.site_id = %(site)s
     UNION ALL
     SELECT course.patient_id, course.id, session.id, reminder.kind, lower(session.during) - reminder.before,
-           lower(session.during) - reminder.until, course.created_at,
+           lower(session.during) - reminder.until, course.created_at, lower(session.during),
            lower(session.during) - reminder.before < %(now)s
     FROM scheduling_session AS session
     JOIN scheduling_course AS course ON course.id = session.course_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from clinic.local.demo.house import House
 from patients import contact, worklist
@@ -65,7 +65,7 @@ def _served(now: datetime) -> None:
     confirmed = Mail.objects.filter(
         session__confirmed_at__lte=now - 3 * HOUR, kind=MailKind.TWO_HOURS, state=MailState.SENT
     )
-    confirmed.update(state=MailState.WITHDRAWN, sent_at=None, attempts=0, error=CONFIRMED)
+    confirmed.update(state=MailState.WITHDRAWN, sent_at=None, settled_at=F("due_at"), attempts=0, error=CONFIRMED)
     sent = list(Mail.objects.filter(state=MailState.SENT).order_by("sent_at", "pk"))
     failed = list(Mail.objects.filter(state=MailState.FAILED, attempts__gt=0))
     tries = [Attempt(mail=mail, at=mail.sent_at or now, state=MailState.SENT, answer=TAKEN) for mail in sent]
@@ -83,7 +83,8 @@ def _refused(patient: Patient, now: datetime) -> None:
     """The last mail to a patient was not taken: the desk has to tell by phone."""
     mail = Mail.objects.filter(patient=patient, state=MailState.SENT).select_related("course").latest("sent_at")
     mail.state, mail.sent_at, mail.error = MailState.FAILED, None, "552 5.2.2 Mailbox full"
-    mail.save(update_fields=["state", "sent_at", "error"])
+    mail.settled_at = mail.due_at
+    mail.save(update_fields=["state", "sent_at", "error", "settled_at"])
     mail.tries.update(state=MailState.FAILED, answer=mail.error)
     worklist.open_task(
         kind=TaskKind.FAILED_MAIL,

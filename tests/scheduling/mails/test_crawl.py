@@ -57,10 +57,10 @@ class Crawl:
                 message = message_from_bytes(sent.as_bytes(), policy=policy.default)
                 assert isinstance(message, EmailMessage)
                 self.read.append((letter, message))
-                mail.state, mail.sent_at = MailState.SENT, now
+                mail.state, mail.sent_at, mail.settled_at = MailState.SENT, now, now
             else:
-                mail.state = letter.state
-            mail.save(update_fields=["state", "sent_at"])
+                mail.state, mail.settled_at = letter.state, now
+            mail.save(update_fields=["state", "sent_at", "settled_at"])
         for letter, message in self.read[-len(mails) :]:
             assert wrong(letter, message) == []
 

@@ -21,6 +21,7 @@ def old_mail(course: Course, version: int, state: MailState) -> Mail:
         kind=MailKind.BOOKED,
         times_version=version,
         state=state,
+        settled_at=None if state == MailState.DUE else NOW,
         due_at=NOW,
         try_at=NOW,
         created_at=NOW,

@@ -146,11 +146,11 @@ def test_another_chair_at_the_same_time_is_no_news(clinic: Clinic) -> None:
 
 def test_a_change_that_came_back_is_told_once_the_address_is_good(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create(email="ingrid@example.org"))
-    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW, settled_at=NOW)
     second = sessions_of(course)[1]
     moving.move_session(actor=clinic.desk, session=second, place=place(clinic, start(4, "10:00")), now=NOW)
     changed = Mail.objects.get(kind=MailKind.CHANGED)
-    Mail.objects.filter(pk=changed.pk).update(state=SENT, sent_at=NOW)
+    Mail.objects.filter(pk=changed.pk).update(state=SENT, sent_at=NOW, settled_at=NOW)
     Attempt.objects.create(mail=changed, at=NOW, state=SENT)
     answer = "550 5.1.1 No such user."
     event = AnymailTrackingEvent(event_type="bounced", recipient="ingrid@example.org", mta_response=answer)
@@ -167,7 +167,7 @@ def test_a_change_that_came_back_is_told_once_the_address_is_good(clinic: Clinic
 
 def test_an_added_session_gets_its_reminders(clinic: Clinic) -> None:
     course = book(clinic, PatientFactory.create())
-    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW, settled_at=NOW)
     booking.add_sessions(actor=clinic.desk, course=course, places=[place(clinic, start(15))], now=NOW)
     assert [mail for mail in mails(course) if mail[1] in (None, 5)] == [("changed", None, NOW), *reminders(5, 15)]
 
@@ -256,7 +256,7 @@ def test_what_was_not_mailed_is_caught_up_with_once(
 
 def test_who_has_heard_of_the_dates_catches_up_with_what_has_changed(clinic: Clinic, patient: Patient) -> None:
     course = book(clinic, patient)
-    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW)
+    Mail.objects.filter(kind=MailKind.BOOKED).update(state=SENT, sent_at=NOW, settled_at=NOW)
     patient.mail_level = "stopped"
     patient.save(update_fields=["mail_level"])
     moving.move_session(

@@ -111,7 +111,9 @@ def test_a_reminder_s_link_opens_until_the_planned_end(reminder: Mail) -> None:
 
 
 def test_the_link_of_news_opens_for_sixty_days_from_when_it_was_sent(news: Mail) -> None:
-    Mail.objects.filter(pk=news.pk).update(state=MailState.SENT, sent_at=NOW + timedelta(hours=1))
+    Mail.objects.filter(pk=news.pk).update(
+        state=MailState.SENT, sent_at=NOW + timedelta(hours=1), settled_at=NOW + timedelta(hours=1)
+    )
     end = NOW + timedelta(days=60, hours=1)
 
     assert opened(news, end - timedelta(seconds=1)).session is None
@@ -127,14 +129,14 @@ def test_whoever_missed_a_visit_is_shown_the_next(reminder: Mail, course: Course
 
 
 def test_a_link_in_another_mailbox_opens_nothing(reminder: Mail, patient: Patient) -> None:
-    Mail.objects.filter(pk=reminder.pk).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(pk=reminder.pk).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
     Patient.objects.filter(pk=patient.pk).update(email="new@example.org", email_since=NOW + timedelta(hours=1))
 
     assert void(reminder) == Void.READDRESSED
 
 
 def test_nor_does_a_link_that_came_back_before_the_address_was_another(reminder: Mail, patient: Patient) -> None:
-    Mail.objects.filter(pk=reminder.pk).update(state=MailState.FAILED, due_at=NOW)
+    Mail.objects.filter(pk=reminder.pk).update(state=MailState.FAILED, settled_at=NOW, due_at=NOW)
     assert opened(reminder).patient == patient
     Patient.objects.filter(pk=patient.pk).update(email="new@example.org", email_since=NOW + timedelta(hours=1))
 

@@ -140,13 +140,20 @@ def test_a_wish_for_a_call_is_one_line_on_the_worklist(link: Access, course: Cou
     link.patient.refresh_from_db()
     first = answering.call(access=link, best=BestTime.MORNING, request_id=request, now=NOW)
     again = answering.call(access=link, best=BestTime.MORNING, request_id=request, now=NOW)
-    another = answering.call(access=link, request_id=uuid4(), now=NOW)
+    Task.objects.update(snoozed_until=NOW + timedelta(hours=1))
+    another = answering.call(access=link, phone="555 12345", request_id=uuid4(), now=NOW)
     task = Task.objects.get(kind=TaskKind.CALL_ASKED)
 
     assert (first, again, another) == (True, False, False)
     assert (task.patient, task.course, task.key) == (link.patient, course, "")
-    assert task.details == {"best": "morning", "phone": "", "session": own(link).pk}
+    said = {"best": "", "phone": "555 12345", "session": own(link).pk}
+    assert (task.details, task.snoozed_until) == (said, None)  # what was said last
     assert events(course) == [("call-asked", None, [own(link).pk])]
+
+    for _ in range(2):
+        answering.call_off(access=link, now=NOW)
+    assert not Task.objects.filter(done_at=None).exists()
+    assert [kind for kind, *_ in events(course)] == ["call-asked", "call-taken-back"]
 
 
 def test_the_same_request_asks_for_no_second_call_after_the_first(link: Access) -> None:

@@ -113,11 +113,11 @@ def test_its_history_tells_who_did_what_and_when(desk: Client, clinic: Clinic, c
 
 def test_its_mails_say_why_the_patient_got_them_or_not(desk: Client, clinic: Clinic, course: Course) -> None:
     first, second = course.sessions.in_order()[:2]
-    Mail.objects.filter(kind="booked").update(state="sent", sent_at=NOW + timedelta(minutes=1))
-    Mail.objects.filter(session=first).update(state="failed", error="The mail server refused it.")
+    later = NOW + timedelta(minutes=1)
+    Mail.objects.filter(kind="booked").update(state="sent", sent_at=later, settled_at=later)
+    Mail.objects.filter(session=first).update(state="failed", settled_at=NOW, error="The mail server refused it.")
     cancelling.cancel_session(actor=clinic.desk, session=second, reason="ill", now=NOW)
     mails = panel(desk.get(f"/courses/{course.pk}/"), "mails")
-    stale = "What it says no longer stood before it was due."
 
     lines = [line.text for line in mails.all("ul")[0].all("li")]
     assert (lines[0], lines[1], lines[-1]) == (
@@ -128,7 +128,7 @@ def test_its_mails_say_why_the_patient_got_them_or_not(desk: Client, clinic: Cli
     assert {line.partition(" ")[0] for line in lines[1:-1]} == {"Due"}
     assert mails.all("summary")[0].text == "4 withdrawn mails"
     assert [line.text for line in mails.all("details")[0].all("li")] == [
-        f"Withdrawn {kind} Thu 4 Feb 09:00 {stale}"
+        f"Withdrawn {kind} Thu 4 Feb 09:00 The visit was cancelled."
         for kind in (
             "Reminder two hours before",
             "Questionnaire due",
@@ -348,7 +348,7 @@ def test_a_course_whose_visits_are_over_waits_for_a_decision(desk: Client, presc
 
 
 def test_news_that_did_not_arrive_is_told_by_phone(desk: Client, course: Course) -> None:
-    Mail.objects.filter(kind="booked").update(state="failed", error="The mail server refused it.")
+    Mail.objects.filter(kind="booked").update(state="failed", settled_at=NOW, error="The mail server refused it.")
     found = hints(desk.get(f"/courses/{course.pk}/"))
 
     assert (

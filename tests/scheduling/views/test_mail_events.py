@@ -55,7 +55,7 @@ def mail(at_now: None, course: Course) -> Mail:
     for number, kind in enumerate((MailKind.BOOKED, MailKind.TWO_DAYS)):
         last = Mail.objects.filter(course=course, kind=kind).order_by("pk")[:1]
         at = NOW + timedelta(minutes=number)
-        Mail.objects.filter(pk__in=last.values("pk")).update(state=MailState.SENT, sent_at=at, due_at=at)
+        Mail.objects.filter(pk__in=last.values("pk")).update(state=MailState.SENT, sent_at=at, settled_at=at, due_at=at)
     return Mail.objects.get(course=course, kind=MailKind.BOOKED)
 
 
@@ -251,7 +251,7 @@ def test_a_mail_to_an_earlier_address_is_told_by_phone(mail: Mail) -> None:
     post("mailgun", body)
     Task.objects.update(done_at=NOW)
     Patient.objects.update(email_fault="", email_fault_at=None)
-    Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=NOW)
+    Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=NOW, settled_at=NOW)
     Patient.objects.update(email_fault="bounced", email_fault_at=NOW)
     post("mailgun", body)
 

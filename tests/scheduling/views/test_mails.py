@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from patients.models import Patient
-from scheduling import moving
+from scheduling import cancelling, moving
 from scheduling.models import Attempt, Course, Mail, MailKind, MailState
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local
 from tests.pages import page
@@ -34,6 +34,7 @@ def make(course: Course, number: int, state: MailState = MailState.SENT, **colum
         try_at=due,
         created_at=due,
         sent_at=due if state == MailState.SENT else None,
+        settled_at=None if state == MailState.DUE else due,
         **columns,
     )
 
@@ -244,7 +245,32 @@ class TestTheStoryOfAVisit:
         kinds = (MailKind.PREPARATION, MailKind.TWO_DAYS, MailKind.SCORE_DUE, MailKind.TWO_HOURS)
         gone = ", ".join(f"“{kind.label}”" for kind in kinds)
         assert [text for text in story if text.startswith("Withdrawn")] == [
-            f"Withdrawn: {gone}, “Course booked”. What it says no longer stood before it was due."
+            f"Withdrawn: {gone}. The visit was moved.",
+            "Withdrawn: “Course booked”. A later mail says it.",
+        ]
+
+    def test_a_cancellation_after_a_move_takes_back_what_the_move_left(
+        self, clinic: Clinic, course: Course, desk: Client
+    ) -> None:
+        moved, other = course.sessions.order_by("during__startswith")[1:3]
+        first, then = NOW + timedelta(minutes=5), NOW + timedelta(minutes=9)
+        (place,) = places(clinic, [4], "11:00")
+        moving.move_session(actor=clinic.desk, session=moved, place=place, now=first)
+        cancelling.cancel_course(actor=clinic.desk, course=course, reason="ill", now=then)
+        withdrawn = Mail.objects.filter(course=course, state=MailState.WITHDRAWN)
+        about = {(mail.session_id, mail.about_at, mail.settled_at, mail.error) for mail in withdrawn}
+        assert {row for row in about if row[0] in (moved.pk, other.pk)} == {
+            (moved.pk, moved.starts_at, first, "The visit was moved."),
+            (moved.pk, place.starts_at, then, "The visit was cancelled."),
+            (other.pk, other.starts_at, then, "The visit was cancelled."),
+        }
+        rows = desk.get(f"/mails/?state=withdrawn&patient={course.patient_id}&kind=two-hours").context["rows"]
+        assert {row.about for row in rows if row.mail.session_id == moved.pk} == {"Thu 4 Feb 09:00", "Fri 5 Feb 11:00"}
+        story = told(desk.get(f"/courses/{course.pk}/mails/"), ".story li")
+        gone = [line for line in story if "Withdrawn: “" in line and "A later mail" not in line]
+        assert [(line[:20], line.rpartition(". ")[2]) for line in gone] == [
+            ("Mon 1 Feb 2027 07:05", "The visit was moved."),
+            ("Mon 1 Feb 2027 07:09", "The visit was cancelled."),
         ]
 
     def test_begins_with_what_the_server_said(self, course: Course, desk: Client) -> None:
@@ -253,9 +279,10 @@ class TestTheStoryOfAVisit:
         for minutes, state, answer in ((0, "due", "451 busy"), (1, "due", "451 busy"), (2, "sent", "250 queued")):
             Attempt.objects.create(mail=mail, at=mail.due_at + timedelta(minutes=minutes), state=state, answer=answer)
         mail.state, mail.sent_at, mail.attempts = MailState.SENT, mail.due_at + timedelta(minutes=2), 3
-        mail.save(update_fields=["state", "sent_at", "attempts"])
+        mail.settled_at = mail.sent_at
+        mail.save(update_fields=["state", "sent_at", "settled_at", "attempts"])
         Mail.objects.filter(session=session, state=MailState.DUE).update(
-            state=MailState.WITHDRAWN, error="Nothing is missing."
+            state=MailState.WITHDRAWN, settled_at=NOW, error="Nothing is missing."
         )
         summary, reminders, story = self.story(desk, course)
         assert summary == [
@@ -279,7 +306,8 @@ class TestTheStoryOfAVisit:
 
 
 def test_the_story_of_a_course_begins_with_its_last_news(course: Course, patient: Patient, desk: Client) -> None:
-    Mail.objects.filter(course=course, kind=MailKind.BOOKED).update(state="sent", sent_at=local(MONDAY, "07:01"))
+    at = local(MONDAY, "07:01")
+    Mail.objects.filter(course=course, kind=MailKind.BOOKED).update(state="sent", sent_at=at, settled_at=at)
     response = desk.get(f"/courses/{course.pk}/mails/")
     assert told(response, ".notice strong") == [
         "“Course booked” went out on Mon 1 Feb 07:01 and was accepted by the mail server."

@@ -145,7 +145,7 @@ def test_what_was_to_be_sent_about_it_is_withdrawn_and_the_patient_hears_that_it
     session = first_of(course)
     others = Mail.objects.exclude(session=session)
     before = list(others.order_by("pk").values("pk", "state"))
-    Mail.objects.filter(session=session).update(state=MailState.DUE)
+    Mail.objects.filter(session=session).update(state=MailState.DUE, settled_at=None)
 
     absence.no_show(actor=clinic.desk, session=session, now=LATE)
 

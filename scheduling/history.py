@@ -31,10 +31,12 @@ TOLD = {
     "confirmed": gettext_lazy("%(dates)s: the patient said yes."),
     "not-confirmed": gettext_lazy("%(dates)s: the patient has taken back the yes."),
     "call-asked": gettext_lazy("The patient asked for a call."),
+    "call-taken-back": gettext_lazy("The patient needs no call any more."),
     "escort-named": gettext_lazy("%(dates)s: the patient said who takes them home."),
     "escort-taken-back": gettext_lazy("%(dates)s: the patient no longer knows who takes them home."),
     "expected": gettext_lazy("%(dates)s: the patient comes at %(at)s."),
     "move-asked": gettext_lazy("%(dates)s: the patient asks for another time."),
+    "move-taken-back": gettext_lazy("%(dates)s: the patient needs no other time any more."),
     "offered": gettext_lazy("%(dates)s: other times were offered."),
     "needs-time": ngettext_lazy(
         "%(count)s visit no longer fits: %(dates)s.", "%(count)s visits no longer fit: %(dates)s.", "count"
@@ -83,7 +85,18 @@ UNEXPLAINED = {
 }
 #: What patients do alone, behind a link: then nobody of the staff stands beside it.
 ALONE = frozenset(
-    {"confirmed", "not-confirmed", "answered", "escort-named", "escort-taken-back", "call-asked", "move-asked", "moved"}
+    {
+        "confirmed",
+        "not-confirmed",
+        "answered",
+        "escort-named",
+        "escort-taken-back",
+        "call-asked",
+        "call-taken-back",
+        "move-asked",
+        "move-taken-back",
+        "moved",
+    }
 )
 
 

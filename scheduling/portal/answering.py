@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from clinic.errors import Invalid, Stale
 from patients import contact, worklist
-from patients.models import AddressFault, Channel, Consent, ConsentSource, ContactLevel, Patient, TaskKind
+from patients.models import AddressFault, Channel, Consent, ConsentSource, ContactLevel, Patient, Task, TaskKind
 from scheduling import placing, writes
 from scheduling.mails import outbox
 from scheduling.models import Mail, Reply, Session, SessionState
@@ -77,7 +77,7 @@ def call(
     now: datetime,
 ) -> bool:
     """The patient asks to be called, at a number that is not ours yet if they say one; whether a line was put on the
-    worklist. While one is open there is no second, and the same request puts none there again.
+    worklist. While one is open there is no second: it says what was asked last. The same request does nothing again.
 
     Locks the patient. Raises Invalid without any number to call.
     """
@@ -92,9 +92,12 @@ def call(
         if once.claim(now):
             return False
         writes.lock_patient(access.patient.pk)
-        if asked_for_call(access.patient):
-            return False
         details: dict[str, object] = {"best": best.value, "phone": phone}
+        if waiting := _call_asked(access.patient):
+            said = {**waiting.details, **details}
+            Task.objects.filter(pk=waiting.pk).update(details=said, snoozed_until=None)
+            once.remember(asked=False)
+            return False
         details |= {"session": access.session.pk} if access.session else {}
         worklist.open_task(
             kind=TaskKind.CALL_ASKED, patient=access.patient, course=access.course, details=details, now=now
@@ -108,9 +111,23 @@ def call(
     return writes.commit(work)
 
 
-def asked_for_call(patient: Patient) -> bool:
-    """Whether the desk has yet to call. One query."""
-    return patient.tasks.filter(kind=TaskKind.CALL_ASKED, done_at=None).exists()
+def call_off(*, access: Access, now: datetime) -> None:
+    """The patient needs no call any more: the line goes from the worklist. Locks the patient."""
+
+    def work() -> None:
+        writes.lock_patient(access.patient.pk)
+        if _call_asked(access.patient) is not None:
+            worklist.close_tasks(kind=TaskKind.CALL_ASKED, patient=access.patient, now=now)
+            if access.course is not None:
+                sessions = [access.session] if access.session else []
+                placing.record(access.course, "call-taken-back", by=None, now=now, sessions=sessions)
+
+    writes.commit(work)
+
+
+def _call_asked(patient: Patient) -> Task | None:
+    """The line that asks the desk to call. One query."""
+    return patient.tasks.filter(kind=TaskKind.CALL_ASKED, done_at=None).first()
 
 
 def escort(*, access: Access, visits: Collection[int], name: str, phone: str, now: datetime) -> None:

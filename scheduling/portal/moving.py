@@ -138,39 +138,64 @@ def done(request_id: UUID, course: int) -> Session | None:
 
 
 def ask(*, session: Session, weekdays: Iterable[int] = (), part: str = "", text: str = "", now: datetime) -> None:
-    """Put the wish for another time on the desk's worklist, once for each visit while it waits there.
+    """Put the wish for another time on the desk's worklist, once for each visit while it waits there: another wish
+    takes its place, and is no longer put off.
 
     `weekdays` are wished ones, 0 for Monday, `part` one of PARTS or empty. Locks the visit's day, so that boards see
-    it, then the patient. Raises Invalid, and Stale when the visit is not to come any more.
+    it, then the patient. Raises Invalid, also for a wish that says nothing, and Stale when the visit is not to come any
+    more.
     """
     days, text = sorted(set(weekdays)), typed.line(text)
     if len(text) > LONGEST_WISH:
         raise Invalid.at("text", _("At most %(most)s letters, please.") % {"most": LONGEST_WISH})
     if any(day not in range(7) for day in days) or part not in ("", *PARTS):
         raise Invalid.at("weekdays", _("Choose among the days of the week."))
-    course = session.course
+    if not (days or part or text):
+        raise Invalid.at("weekdays", _("Please say what suits you: a day, a time of day, or a few words."))
+    details = {"weekdays": days, "part": part, "text": text}
 
     def work() -> None:
-        known = {Session.objects.values_list("local_date", flat=True).get(pk=session.pk)}
-        placing.lock(course.site, known, course.patient_id, now)
-        fresh = Session.objects.select_related("course", "patient").get(pk=session.pk)
-        placing.require_locked([fresh], known)
-        if fresh.state not in AWAITED or fresh.times_version != session.times_version or fresh.starts_at <= now:
-            raise Stale(_("This date has changed meanwhile."))
-        if wish_of(fresh) is not None:
-            return
-        details = {"weekdays": days, "part": part, "text": text}
-        worklist.open_task(
-            kind=TaskKind.MOVE_ASKED,
-            patient=fresh.patient,
-            course=fresh.course,
-            key=str(fresh.pk),
-            details=details,
-            now=now,
-        )
+        fresh = _awaited(session, now)
+        if waiting := wish_of(fresh):
+            if waiting.details == details:
+                return
+            Task.objects.filter(pk=waiting.pk).update(details=details, snoozed_until=None)
+        else:
+            worklist.open_task(
+                kind=TaskKind.MOVE_ASKED,
+                patient=fresh.patient,
+                course=fresh.course,
+                key=str(fresh.pk),
+                details=details,
+                now=now,
+            )
         placing.record(fresh.course, "move-asked", by=None, now=now, sessions=[fresh])
 
     writes.commit(work)
+
+
+def take_back(*, session: Session, now: datetime) -> None:
+    """The patient needs no other time any more: the wish goes from the worklist. Locks as `ask`; does nothing without
+    one. Raises Stale when the visit is not to come any more."""
+
+    def work() -> None:
+        fresh = _awaited(session, now)
+        if wish_of(fresh) is not None:
+            worklist.close_tasks(kind=TaskKind.MOVE_ASKED, patient=fresh.patient, key=str(fresh.pk), now=now)
+            placing.record(fresh.course, "move-taken-back", by=None, now=now, sessions=[fresh])
+
+    writes.commit(work)
+
+
+def _awaited(session: Session, now: datetime) -> Session:
+    """The visit under lock, as the page has shown it. Raises Stale."""
+    known = {Session.objects.values_list("local_date", flat=True).get(pk=session.pk)}
+    placing.lock(session.course.site, known, session.course.patient_id, now)
+    fresh = Session.objects.select_related("course", "patient").get(pk=session.pk)
+    placing.require_locked([fresh], known)
+    if fresh.state not in AWAITED or fresh.times_version != session.times_version or fresh.starts_at <= now:
+        raise Stale(_("This date has changed meanwhile."))
+    return fresh
 
 
 def wish_of(session: Session) -> Task | None:

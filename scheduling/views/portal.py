@@ -53,7 +53,11 @@ def come(request: HttpRequest, access: Access) -> HttpResponse:
 
 @portal_page("POST")
 def call(request: HttpRequest, access: Access) -> HttpResponse:
-    """The patient asks for a call."""
+    """The patient asks for a call, says otherwise when and where, or takes it back."""
+    if request.POST.get("act") == "off":
+        answering.call_off(access=access, now=clock.now())
+        messages.info(request, _("We do not call you now."))
+        return redirect("portal", access.token)
     best, phone = request.POST.get("best", ""), request.POST.get("phone", "")
     try:
         answering.call(

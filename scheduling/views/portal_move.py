@@ -9,11 +9,13 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from clinic import clock
@@ -75,7 +77,15 @@ def move(request: HttpRequest, access: Access) -> HttpResponse:
     if request.method != "POST":
         return _choose(request, access, session)
     try:
-        return _ask(request, access, session) if request.POST.get("act") == "ask" else _move(request, access, session)
+        match request.POST.get("act"):
+            case "ask":
+                return _ask(request, access, session)
+            case "take-back":
+                moving.take_back(session=session, now=clock.now())
+                messages.info(request, _("Your request is taken back. Your date stands."))
+                return redirect("portal", access.token)
+            case _:
+                return _move(request, access, session)
     except Stale:  # the desk was quicker: the link tells it
         return redirect("portal", access.token)
 
@@ -136,8 +146,12 @@ def _list(
     problem: str = "",
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    """The times, and the form for a wish unless one waits already."""
+    """The times, and the form for a wish: with what waits at the desk already, which can be changed or taken back."""
     zone = access.site.zone
+    waits: dict[str, Any] = choices.asked.details if choices.asked else {}
+    asks = request.POST.get("act") == "ask"
+    days = request.POST.getlist("weekday") if asks else [str(day) for day in waits.get("weekdays", ())]
+    weekdays = _weekdays(access, days)
     context = {
         "gone": gone,
         "problem": problem,
@@ -151,9 +165,10 @@ def _list(
             if other.pk != session.pk
         ],
         "too_late": choices.too_late,
-        "weekdays": _weekdays(access, request.POST.getlist("weekday")),
-        "part": request.POST.get("part", ""),
-        "text": request.POST.get("text", ""),
+        "weekdays": weekdays,
+        "wished": [name for _number, name, chosen in weekdays if chosen],
+        "part": request.POST.get("part", "") if asks else waits.get("part", ""),
+        "text": request.POST.get("text", "") if asks else waits.get("text", ""),
         "longest": moving.LONGEST_WISH,
     }
     return show(request, "portal/move.html", access, _shown(session) | context, status=status)

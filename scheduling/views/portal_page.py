@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cached_property
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.urls import NoReverseMatch, reverse
@@ -119,16 +120,26 @@ class PortalPage:
         return self.state in ("open", "comes", "late", "new-time")
 
     @cached_property
-    def _asked(self) -> set[tuple[str, str]]:
-        """What waits for the desk: the kinds of lines, and of what."""
+    def _asked(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """What waits for the desk: the kinds of lines, and of what, with what was said."""
         kinds = (TaskKind.CALL_ASKED, TaskKind.MOVE_ASKED)
         lines = self.access.patient.tasks.filter(kind__in=kinds, done_at=None)
-        return set(lines.values_list("kind", "key"))
+        return {(kind, key): details for kind, key, details in lines.values_list("kind", "key", "details")}
 
     @property
-    def called(self) -> bool:
-        """The desk has yet to call."""
-        return (TaskKind.CALL_ASKED, "") in self._asked
+    def called(self) -> dict[str, Any] | None:
+        """When and at which number the desk has yet to call, empty for that which we have; None when it has not."""
+        return self._asked.get((TaskKind.CALL_ASKED, ""))
+
+    @property
+    def best(self) -> str:
+        """When to call, as it was just typed or asked for before."""
+        return self.typed.get("best", (self.called or {}).get("best", ""))
+
+    @property
+    def number(self) -> str:
+        """Where to call, as it was just typed or asked for before."""
+        return self.typed.get("phone", (self.called or {}).get("phone", ""))
 
     @property
     def known_number(self) -> str:

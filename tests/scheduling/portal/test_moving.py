@@ -200,7 +200,7 @@ def test_a_page_that_is_older_than_the_visits_time_moves_nothing(clinic: Clinic,
     with pytest.raises(Stale):
         take(session, local(WEDNESDAY))
     with pytest.raises(Stale):
-        moving.ask(session=session, now=NOW)
+        moving.ask(session=session, text="After ten", now=NOW)
 
 
 @pytest.mark.usefixtures("open_")
@@ -279,7 +279,7 @@ def test_offers_lapse_when_the_desk_moves_or_cancels(clinic: Clinic, session: Se
 
 def test_a_wish_is_one_line_on_the_worklist_with_what_was_said(clinic: Clinic, session: Session) -> None:
     moving.ask(session=session, weekdays=[4, 2, 4], part="morning", text="  Not before\n ten ", now=NOW)
-    moving.ask(session=session, text="Something else", now=NOW)
+    moving.ask(session=session, weekdays=[2, 4], part="morning", text="Not before ten", now=NOW)
 
     task = Task.objects.get(kind=TaskKind.MOVE_ASKED)
     assert (task.patient_id, task.course_id, task.key, task.since) == (
@@ -295,8 +295,25 @@ def test_a_wish_is_one_line_on_the_worklist_with_what_was_said(clinic: Clinic, s
     ]
 
 
+def test_another_wish_takes_its_place_and_it_can_be_taken_back(session: Session) -> None:
+    moving.ask(session=session, weekdays=[4], now=NOW)
+    Task.objects.update(snoozed_until=NOW + timedelta(days=1))
+    moving.ask(session=session, text="Never on Mondays", now=NOW)
+
+    task = Task.objects.get(kind=TaskKind.MOVE_ASKED)
+    assert (task.details, task.snoozed_until) == ({"weekdays": [], "part": "", "text": "Never on Mondays"}, None)
+
+    moving.take_back(session=session, now=NOW)
+    moving.take_back(session=session, now=NOW)
+
+    task.refresh_from_db()
+    assert (task.done_at, task.done_by) == (NOW, None)
+    kinds = session.course.events.filter(kind__startswith="move-").order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["move-asked", "move-asked", "move-taken-back"]
+
+
 def test_the_line_goes_when_the_desk_moves_it_and_stays_for_another_chair(clinic: Clinic, session: Session) -> None:
-    moving.ask(session=session, now=NOW)
+    moving.ask(session=session, text="After ten", now=NOW)
     fresh = Session.objects.get(pk=session.pk)
     desk.move_session(actor=clinic.desk, session=fresh, place=Wanted(chair=clinic.chairs[1].pk), now=NOW)
     assert Task.objects.filter(kind=TaskKind.MOVE_ASKED, done_at=None).count() == 1
@@ -308,7 +325,7 @@ def test_the_line_goes_when_the_desk_moves_it_and_stays_for_another_chair(clinic
 
 
 def test_once_the_desk_has_dealt_with_a_wish_another_can_follow(clinic: Clinic, session: Session) -> None:
-    moving.ask(session=session, now=NOW)
+    moving.ask(session=session, text="After ten", now=NOW)
     worklist.acknowledge(actor=clinic.desk, task=Task.objects.get(kind=TaskKind.MOVE_ASKED), now=NOW)
     assert moving.choices(session, now=NOW).asked is None
 
@@ -317,7 +334,7 @@ def test_once_the_desk_has_dealt_with_a_wish_another_can_follow(clinic: Clinic, 
     assert Task.objects.get(kind=TaskKind.MOVE_ASKED, done_at=None).details["text"] == "Again"
 
 
-@pytest.mark.parametrize("more", [{"text": "x" * 201}, {"weekdays": [7]}, {"part": "night"}])
+@pytest.mark.parametrize("more", [{}, {"text": " "}, {"text": "x" * 201}, {"weekdays": [7]}, {"part": "night"}])
 def test_a_wish_that_no_form_has_is_refused(session: Session, more: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         moving.ask(session=session, now=NOW, **more)  # type: ignore[arg-type]  # what a form could send
@@ -334,7 +351,7 @@ def test_open_boards_of_both_days_look_again(clinic: Clinic, session: Session) -
 
     Day.objects.get_or_create(site=clinic.site, date=WEDNESDAY, defaults={"version": 0})
     before = versions()
-    moving.ask(session=session, now=NOW)
+    moving.ask(session=session, text="After ten", now=NOW)
     asked = versions()
     take(session, local(WEDNESDAY))
 

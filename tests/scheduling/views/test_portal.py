@@ -198,7 +198,7 @@ def test_an_evaluation_has_a_page_with_less(client: Client, clinic: Clinic, pati
     assert told(answer, "h3") == []
     assert "I’ll come" not in visible(answer)
     send(client, link, "call", phone="+1 555 010 9999")
-    assert told(client.get(link), "p.called") == ["We will call you"]
+    assert told(client.get(link), "div.called") == ["We will call you +1 555 010 9999 · Any time Take it back"]
     entry = Calendar.from_ical(client.get(f"{link}calendar/").content)
     assert [event.decoded("dtstart") for event in entry.walk("VEVENT")] == [start]
 
@@ -247,7 +247,9 @@ def test_a_wish_for_another_time_and_what_is_offered_for_it_stand_there(
         made_by=clinic.desk,
     )
 
-    assert wished == ["You asked for another time. We answer soon; until then this date stays yours."]
+    assert wished == [
+        "You asked for another time. We answer soon; until then this date stays yours. Change or take back"
+    ]
     assert told(client.get(link), "div.notice") == ["We offer you other times. See them"]
 
 
@@ -368,9 +370,27 @@ def test_a_wish_for_a_call_is_said_once(client: Client, link: str) -> None:
 
     for _ in range(2):
         answer = client.post(f"{link}call/", {"best": "morning", "request_id": uuid4()}, follow=True)
-    assert told(answer, "p.called") == ["We will call you"]
-    assert told(answer, "details.call") == []
+    waits = "We will call you at the number that ends in 77 · In the morning Take it back"
+    assert told(answer, "div.called") == [waits]
     assert Task.objects.get(kind=TaskKind.CALL_ASKED).details["best"] == "morning"
+
+
+def test_a_call_is_asked_for_otherwise_or_taken_back(client: Client, link: str) -> None:
+    send(client, link, "call", phone="555 12345", best="noon")
+    shown = client.get(link)
+    (form,) = page(shown).all("details.call")
+    send(client, link, "call", phone="555 99999", best="noon")
+
+    assert form.all("summary")[0].text == "Another number or time"
+    assert form.all("[name=phone]")[0].attributes["value"] == "555 12345"
+    assert [one.text for one in form.all("option") if "selected" in one.attributes] == ["Around noon"]
+    assert told(client.get(link), "div.called") == ["We will call you 555 99999 · Around noon Take it back"]
+
+    send(client, link, "call", act="off")
+
+    assert told(client.get(link), "div.notice") == ["We do not call you now."]
+    assert told(client.get(link), "div.called") == []
+    assert not Task.objects.filter(done_at=None).exists()
 
 
 def test_a_call_to_nowhere_asks_for_the_number(client: Client, link: str) -> None:

@@ -144,13 +144,33 @@ def test_where_nothing_is_open_a_wish_goes_to_the_desk_once(link: str, session: 
 
     sent = browser.post(link, wish, follow=True)
 
-    assert told(sent, ".notice") == ["We have your request and will call or write. Until then your date stands."]
-    assert told(sent, "form") == []
+    (notice,) = told(sent, ".notice")
+    assert notice.startswith("We have your request and will call or write. Until then your date stands.")
+    assert notice.endswith("Wednesday, Friday · Mornings · “After ten”")
+    assert told(sent, "button") == ["Send the change", "Take my request back: I keep my date"]
     assert Task.objects.get(kind=TaskKind.MOVE_ASKED).details == {
         "weekdays": [2, 4],
         "part": "morning",
         "text": "After ten",
     }
+
+
+def test_a_wish_is_changed_or_taken_back(link: str, session: Session) -> None:
+    browser, wish = Client(), {"act": "ask", "visit": f"{session.pk}.1"}
+    empty = browser.post(link, wish)
+    assert (empty.status_code, says(empty, "[role=alert]")) == (
+        422,
+        ["Please say what suits you: a day, a time of day, or a few words."],
+    )
+    browser.post(link, wish | {"weekday": "2"})
+    changed = browser.post(link, wish | {"part": "afternoon"}, follow=True)
+    assert told(changed, ".notice")[0].endswith("stands. Afternoons")
+
+    kept = browser.post(link, {"act": "take-back", "visit": f"{session.pk}.1"}, follow=True)
+
+    assert told(kept, ".notice") == ["Your request is taken back. Your date stands."]
+    assert not Task.objects.filter(kind=TaskKind.MOVE_ASKED, done_at=None).exists()
+    assert told(browser.get(link), "button") == ["Send my request"]
 
 
 def test_a_wish_that_is_too_long_is_kept_and_said(link: str, session: Session) -> None:

@@ -596,4 +596,5 @@ def test_no_word_of_a_mail_is_left_untranslated(kind: MailKind) -> None:
         for message in (sent(full), sent(replace(full, language="es")))
     )
     links = {"https", "larkfield", "example", "dates", "4f2a", "stop"}
-    assert english & spanish <= links | {"Ingrid", "Larkfield", "House", "Alder", "Row", "Fairhaven", "min"}
+    same = {"No", "Nov", "min"}  # they are said alike
+    assert english & spanish <= links | same | {"Ingrid", "Larkfield", "House", "Alder", "Row", "Fairhaven"}

@@ -19,6 +19,7 @@ from icalendar import Calendar
 
 from clinic.models import Site
 from patients.models import AddressFault, ContactLevel, Patient, Task, TaskKind
+from scheduling import cancelling
 from scheduling.mails import links, privacy
 from scheduling.models import (
     Course,
@@ -490,6 +491,20 @@ def test_somebody_else_s_mailbox_gets_no_more_mails_and_the_link_shows_nothing_m
     assert "Eleanor" not in visible(answer)
     assert client.get(link).status_code == 410
     assert says(send(client, link, "not-mine"), "h1") == ["Thank you for telling us."]
+
+
+def test_after_a_cancelled_course_the_page_says_so_and_offers_a_call(
+    client: Client, clinic: Clinic, course: Course
+) -> None:
+    old = open_link(course=course, patient=course.patient, times_version=course.times_version)
+    cancelling.cancel_course(actor=clinic.desk, course=course, reason="other plans", now=NOW)
+    course.refresh_from_db()
+    new = client.get(open_link(course=course, patient=course.patient, times_version=course.times_version))
+
+    assert told(new, "p.day") == ["Your dates were cancelled."]
+    assert "Call me" in told(new, "summary")
+    gone = client.get(old)
+    assert (gone.status_code, "This date was cancelled." in visible(gone)) == (410, True)
 
 
 def test_below_a_link_nothing_speaks_to_staff(client: Client, link: str) -> None:

@@ -330,7 +330,7 @@ def test_an_offer_tells_the_other_times_and_that_the_date_stands() -> None:
         "\n"
         "You can choose one of them on your page.\n"
         "\n"
-        f"Choose a time: {PAGE}\n" + OPENS + LINKED_FOOT
+        f"Choose a time: {PAGE}\n\nThis opens a page; nothing is answered until you tap there.\n" + LINKED_FOOT
     )
     assert calendars_of(message) == []
 

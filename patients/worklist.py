@@ -79,6 +79,9 @@ TEXTS: Mapping[TaskKind, StrPromise] = {
     TaskKind.OPEN_FORM: gettext_lazy("The monitoring form has not been sent."),
 }
 
+#: What their texts say of single answers is for those who treat.
+ANSWERS_IN_TEXT = frozenset({TaskKind.ITEM_9, TaskKind.WORSE})
+
 #: How the key of an item 9 line begins while the answers have not been sent: there is no score to name yet.
 UNSENT = "questionnaire-"
 
@@ -205,14 +208,19 @@ def _open(task: Task) -> Task:
     return fresh
 
 
-def text_of(task: Task) -> str:
-    """What has to be done, in the reader's language. Without the patient's name, which stands beside it.
+def text_of(task: Task, *, answers: bool = True) -> str:
+    """What has to be done, in the reader's language. Without the patient's name, which stands beside it; without
+    `answers` it tells nothing of single answers.
 
     A line can bring its own sentences as `details["reasons"]`, see `sentences`.
     """
+    if not answers and task.kind in ANSWERS_IN_TEXT:
+        return str(TEXTS[TaskKind(task.kind)])
     details: Mapping[str, Any] = task.details
-    if details.get("reasons"):
-        return sentences(details["reasons"])
+    return sentences(details["reasons"]) if details.get("reasons") else _told(task, details)
+
+
+def _told(task: Task, details: Mapping[str, Any]) -> str:
     if told := _TOLD.get(TaskKind(task.kind)):
         return told(details)
     match task.kind:

@@ -315,7 +315,7 @@ class BoardVersionOut(serializers.Serializer[Any]):
 
 
 class TaskOut(serializers.Serializer[Any]):
-    """A line on the worklist."""
+    """A line on the worklist; `text` tells single answers to clinicians only."""
 
     id = serializers.IntegerField(source="pk")
     kind = serializers.ChoiceField(choices=TaskKind.choices)
@@ -328,7 +328,7 @@ class TaskOut(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.CharField())
     def get_text(self, task: Task) -> str:
-        return worklist.text_of(task)
+        return worklist.text_of(task, answers=self.context["answers"])
 
 
 def change_data(change: Change, *, unmade: bool = False) -> dict[str, Any]:

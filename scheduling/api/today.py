@@ -16,7 +16,8 @@ from rest_framework.response import Response
 from clinic import clock
 from clinic.api import IdFilter, actor, answers, endpoint, filtered, page_of, paged, parameters_of, validated
 from clinic.errors import Invalid
-from clinic.permissions import Verb
+from clinic.models import Site, Staff
+from clinic.permissions import Verb, allowed
 from clinic.serializers import Day
 from patients import worklist as lines
 from patients.models import Task, TaskKind
@@ -81,10 +82,15 @@ class TaskFilters(FilterSet):
 @endpoint(GET=Verb.SEE)
 def worklist(request: Request) -> Response:
     """What waits for somebody, the oldest first; without what was put off until later."""
-    zone = site_of(request).zone
+    context = _context(site_of(request), actor(request))
     waiting = queries.worklist().exclude(snoozed_until__gt=clock.now())
     found = filtered(request, TaskFilters, waiting)
-    return paged(request, found, lambda rows: TaskOut(rows, many=True, context={"zone": zone}).data)
+    return paged(request, found, lambda rows: TaskOut(rows, many=True, context=context).data)
+
+
+def _context(site: Site, reader: Staff) -> dict[str, Any]:
+    """What lines are shown by: the site's zone, and whether single answers are for the reader."""
+    return {"zone": site.zone, "answers": allowed(reader, Verb.REVIEW)}
 
 
 @extend_schema(request=AcknowledgeIn, responses=answers({200: TaskOut}, 400, 403, 404, 409))
@@ -124,4 +130,4 @@ def _carried_out(
         lambda pk: Task.objects.get(pk=pk),
         now=now,
     )
-    return Response(TaskOut(done, context={"zone": site.zone}).data)
+    return Response(TaskOut(done, context=_context(site, staff)).data)

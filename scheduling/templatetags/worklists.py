@@ -55,9 +55,6 @@ URGENCIES = (
     ("", gettext_lazy("This week"), ""),
 )
 
-#: What its texts say of single answers is for those who treat.
-ANSWERS_IN_TEXT = frozenset({TaskKind.ITEM_9, TaskKind.WORSE})
-
 
 #: Kind, whose page it is done on, that page, and what doing it is called; of two the first that the line knows of.
 ACTS = (
@@ -137,11 +134,9 @@ def task_tone(task: Task) -> str:
 @register.filter
 def task_text(task: Task, sees_answers: bool = True) -> str:
     """What has to be done, rules in words, answers to single items only for those who see them."""
-    if task.kind in ANSWERS_IN_TEXT and not sees_answers:
-        return str(worklist.TEXTS[TaskKind(task.kind)])
     rules = task.details.get("rules")
     if not rules:
-        return worklist.text_of(task)
+        return worklist.text_of(task, answers=sees_answers)
     named = get_text_list([wording.rule(code) for code in rules], _("and"))
     return worklist.text_of(Task(kind=task.kind, details={**task.details, "rules": [named]}))
 

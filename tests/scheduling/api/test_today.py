@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clinic.models import Staff
-from patients import worklist
+from patients import scoring, worklist
 from patients.models import Patient, Task, TaskKind
 from scheduling.models import SessionState
 from tests.api import Answer, Api, course_body, rows, shown, signed_in
@@ -173,6 +173,19 @@ def make_prescriber(clinic: Clinic) -> Staff:
     doctor = StaffFactory.create(prescriber=True, sites=[clinic.site])
     ShiftFactory.create(staff=doctor, site=clinic.site)
     return doctor
+
+
+def test_the_worklist_tells_what_was_answered_to_clinicians_only(clinic: Clinic, patient: Patient) -> None:
+    items = (2, 2, 2, 2, 2, 2, 2, 2, 3)
+    scoring.record(actor=None, patient=patient, instrument="phq9", items=items, taken_at=NOW, now=NOW)
+    readers = (clinic.prescriber, clinic.nurse, clinic.desk)
+    told = [signed_in(one).get("worklist/", kind="item-9").body["results"][0]["text"] for one in readers]
+
+    assert told == [
+        "Item 9 is 3 (nearly every day), PHQ-9 19: call the patient now.",
+        "Item 9 is above 0: call the patient now.",
+        "Item 9 is above 0: call the patient now.",
+    ]
 
 
 def test_the_worklist_names_what_waits_oldest_first(desk: Api, clinic: Clinic, patient: Patient) -> None:

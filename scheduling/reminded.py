@@ -22,12 +22,21 @@ from scheduling.mails.gathering import NEWS
 from scheduling.models import FREED, Course, Mail, MailKind, MailState, Session, SessionState
 from scheduling.protocols import reminder_times
 
-#: What the drain says of a mail server that it could not speak to, with the error's name behind it.
-_UNANSWERED = {
-    "The mail server cannot be reached": gettext_lazy("The mail server cannot be reached (%(error)s)."),
-    "The mail server broke off": gettext_lazy("The mail server broke off (%(error)s)."),
-}
-_NAMING_ERROR = re.compile(r"(.+) \((\w+)\)\.")
+#: What the drain says with something in it that is nobody's language: as it is stored, and as a sentence.
+_NAMING = (
+    (
+        re.compile(r"The mail server cannot be reached \((?P<error>\w+)\)\."),
+        gettext_lazy("The mail server cannot be reached (%(error)s)."),
+    ),
+    (
+        re.compile(r"The mail server broke off \((?P<error>\w+)\)\."),
+        gettext_lazy("The mail server broke off (%(error)s)."),
+    ),
+    (
+        re.compile(r"Held back, it would have said: (?P<words>.+)"),
+        gettext_lazy("Held back, it would have said: %(words)s"),
+    ),
+)
 _CODE = re.compile(r"[45]\d\d ")
 
 #: A reminder that has no row.
@@ -53,8 +62,9 @@ def said(answer: str) -> str:
     """What came of a try, or why a mail ended, as it was stored: in the reader's language where the words are ours."""
     if not answer:
         return ""
-    if (named := _NAMING_ERROR.fullmatch(answer)) and named[1] in _UNANSWERED:
-        return str(_UNANSWERED[named[1]] % {"error": named[2]})
+    for stored, sentence in _NAMING:
+        if found := stored.fullmatch(answer):
+            return str(sentence % found.groupdict())
     return _(answer)
 
 

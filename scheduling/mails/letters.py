@@ -48,7 +48,7 @@ EXPECTED = (SessionState.BOOKED, SessionState.CONFIRMED)
 #: What does not go out in the quiet hours.
 QUIET = frozenset((*REMINDERS, MailKind.MISSED))
 
-NO_ADDRESS = gettext_noop("The patient has no mail address any more.")
+NO_ADDRESS = gettext_noop("The patient has no mail address.")
 UNASKED = gettext_noop("Nobody has asked the patient about mails.")
 NOT_ASKED = gettext_noop("The patient was not asked about mails yet: tell dates and changes by phone, and ask.")
 STOPPED = gettext_noop("The patient wants no mails.")

@@ -23,7 +23,7 @@ from patients.forms import SearchForm
 from patients.models import Patient
 from patients.search import search
 from scheduling import deliveries, timelines, wording
-from scheduling.deliveries import Asked, Health, Mark
+from scheduling.deliveries import MANY, Asked, Mark
 from scheduling.models import Course, Mail, MailKind, MailState, Session
 from scheduling.protocols.windows import day_bounds
 from scheduling.templatetags.deliveries import story_of
@@ -87,7 +87,7 @@ def mails(request: HttpRequest) -> HttpResponse:
         "rows": [_row(mail, now) for mail in found.mails],
         "pages": found,
         "health": health,
-        "filters": _filters(asked, health),
+        "filters": _filters(asked, deliveries.counts(asked, now=now)),
         "patient": patient,
         "meant": meant,
         "now": now,
@@ -132,18 +132,16 @@ def _bound(day: date | None, zone: tzinfo, end: int) -> datetime | None:
     return day_bounds(day, zone)[end] if day and 1900 <= day.year < 2200 else None
 
 
-def _filters(asked: Asked, health: Health) -> list[tuple[str, object, int | None, bool]]:
-    """The states to choose from: the word of the address, its name, how many there are lately, whether it is chosen."""
+def _filters(asked: Asked, counts: Mapping[MailState | None, int]) -> list[tuple[str, object, str, bool]]:
+    """The states to choose from: the word of the address, its name, how many are listed, whether it is chosen."""
     chosen = LATE if asked.late else asked.state or ""
-    counts: Mapping[str, tuple[object, int | None]] = {
-        "": (_("All"), None),
-        LATE: (_("Late now"), health.late),
-        MailState.DUE: (MailState.DUE.label, health.due + health.waiting),
-        MailState.FAILED: (MailState.FAILED.label, health.failed),
-        MailState.SENT: (MailState.SENT.label, health.sent),
-        MailState.WITHDRAWN: (MailState.WITHDRAWN.label, health.withdrawn),
-    }
-    return [(word, label, count, word == chosen) for word, (label, count) in counts.items()]
+    shown = {state: f"{MANY - 1}+" if count == MANY else str(count) for state, count in counts.items()}
+    states = (MailState.DUE, MailState.FAILED, MailState.SENT, MailState.WITHDRAWN)
+    return [
+        ("", _("All"), "", not chosen),
+        (LATE, _("Late now"), shown[None], chosen == LATE),
+        *((state.value, state.label, shown[state], chosen == state) for state in states),
+    ]
 
 
 def _row(mail: Mail, now: datetime) -> Row:

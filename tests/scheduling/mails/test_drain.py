@@ -363,7 +363,7 @@ def test_an_address_that_was_taken_away_asks_for_one(clinic: Clinic, server: Mai
     Patient.objects.update(email="")
     assert drain.send_batch(now=NOW) == 1
     mail.refresh_from_db()
-    assert (mail.state, mail.error) == (FAILED, "The patient has no mail address any more.")
+    assert (mail.state, mail.error) == (FAILED, "The patient has no mail address.")
     assert list(Task.objects.values_list("kind", "patient")) == [("no-address", mail.patient_id)]
 
 

@@ -198,7 +198,7 @@ def test_a_refused_booking_leaves_nothing(clinic: Clinic) -> None:
 
 
 UNREACHABLE = [
-    ({"email": ""}, "no-address", "The patient has no mail address any more."),
+    ({"email": ""}, "no-address", "The patient has no mail address."),
     ({"mail_level": "stopped"}, "mail-stopped", "The patient wants no mails."),
     ({"mail_level": ""}, "mail-stopped", "Nobody has asked the patient about mails."),
     (

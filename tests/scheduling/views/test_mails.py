@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from patients.models import Patient
-from scheduling import cancelling, moving
+from scheduling import cancelling, deliveries, moving
 from scheduling.models import Attempt, Course, Mail, MailKind, MailState
 from tests.factories import MONDAY, NOW, Clinic, PatientFactory, local
 from tests.pages import page
@@ -129,7 +129,7 @@ def test_pages_follow_each_other_both_ways(quiet_course: Course, desk: Client) -
     assert first.context["pages"].earlier is None
 
 
-def test_the_head_counts_a_day_and_says_what_is_due(quiet_course: Course, desk: Client) -> None:
+def test_the_head_says_what_is_due_and_counts_what_is_listed(quiet_course: Course, desk: Client) -> None:
     for number, state in (
         (-3000, "due"),
         (-30, "due"),
@@ -143,7 +143,27 @@ def test_the_head_counts_a_day_and_says_what_is_due(quiet_course: Course, desk: 
         make(quiet_course, number, MailState(state))
     response = desk.get("/mails/")
     assert told(response, ".head .quiet") == ["2 due now, the oldest for 1 h 30 min · 1 within 24 hours"]
-    assert told(response, ".filters a") == ["All", "Late now 1", "Due 3", "Failed 1", "Sent 1", "Withdrawn 1"]
+    assert told(response, ".filters a") == ["All", "Late now 1", "Due 4", "Failed 2", "Sent 1", "Withdrawn 1"]
+    for state, count in (("late", 1), ("due", 4), ("failed", 2), ("sent", 1), ("withdrawn", 1)):
+        assert len(desk.get(f"/mails/?state={state}").context["rows"]) == count
+
+
+def test_the_counts_are_of_the_patient_whose_mails_are_listed(
+    quiet_course: Course, clinic: Clinic, desk: Client
+) -> None:
+    make(quiet_course, 4, MailState.FAILED)
+    for number in range(deliveries.MANY):
+        make(quiet_course, number, MailState.SENT)
+    other = PatientFactory.create()
+    assert told(desk.get(f"/mails/?patient={quiet_course.patient_id}"), ".filters a") == [
+        "All",
+        "Late now 0",
+        "Due 0",
+        "Failed 1",
+        "Sent 99+",
+        "Withdrawn 0",
+    ]
+    assert told(desk.get(f"/mails/?patient={other.pk}"), ".filters b") == ["0", "0", "0", "0", "0"]
 
 
 class TestWhenNothingGoesOut:

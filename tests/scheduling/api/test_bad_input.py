@@ -117,6 +117,12 @@ BAD |= {
     "note": [None, 5, True, [], {}, DEEP, NUL, HALF, LONG],  # it may be empty
     "also": [None, 5, True, "x", {}, [None], [5], [[]], [{}], [{"session": 1}], [{"starts_at": None}]],
 }
+BAD |= {
+    "tongue": BAD["language"][1:],  # null is the patient's
+    "notice": [None, "24", 1.5, True, [], {}, -1, HUGE],
+    "weekday": [None, "1", 1.5, True, [], {}, -1, 7, HUGE],
+    "opening": [None, *BAD["clock"]],
+}
 BAD |= bad_of_visits(BAD)
 #: What no list of sessions takes; made from a row that would do.
 BAD_ROWS: list[Callable[[Any], Any]] = [
@@ -173,6 +179,9 @@ CASES = [
     "evaluation-cancel",
     "evaluation-done",
     "evaluation-no-show",
+    "consents",
+    "session-offers",
+    "self-service",
     *VISIT_CASES,
 ]
 
@@ -255,6 +264,34 @@ def others(clinic: Clinic, patient: Patient, desk: Api) -> dict[str, Case]:
                 ("medicines",): "list",
                 ("decision",): "open",
                 **common,
+            },
+            "PUT",
+        ),
+        "consents": Case(
+            f"patients/{patient.pk}/consents/",
+            {"channel": "email", "level": "neutral", "warned": False, "language": "en", **request},
+            {
+                ("channel",): "decision",
+                ("level",): "decision",
+                ("warned",): "flag",
+                ("language",): "tongue",
+                **common,
+            },
+        ),
+        "session-offers": Case(
+            f"sessions/{session}/offers/",
+            {"starts_at": [shown(TUESDAY, "13:00")], "until": shown(MONDAY, "18:00"), **request},
+            {("starts_at",): "times", ("until",): "time", **common},
+        ),
+        "self-service": Case(
+            "sites/self-service/",
+            {"notice_hours": 24, "hours": [{"weekday": 1, "opens": "09:00", "closes": "12:00"}]},
+            {
+                ("notice_hours",): "notice",
+                ("hours",): "list",
+                ("hours", 0, "weekday"): "weekday",
+                ("hours", 0, "opens"): "opening",
+                ("hours", 0, "closes"): "opening",
             },
             "PUT",
         ),

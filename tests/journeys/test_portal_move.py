@@ -159,10 +159,10 @@ def test_the_desk_opens_times_with_one_press_and_reads_what_that_means(
     page.get_by_role("link", name="Times for patients").click()
 
     page.get_by_role("button", name="Open Monday").click()
-    expect(page.locator(".said")).to_contain_text("Monday from 08:00 to 18:00")
+    expect(page.locator(".said")).to_contain_text("Monday from 08:00 to 14:40")
     page.get_by_role("button", name="24 hours").click()
     expect(page.get_by_text("until 24 hours before it")).to_be_visible()
-    page.get_by_role("button", name="Close Monday, 08:00 to 18:00").click()
+    page.get_by_role("button", name="Close Monday, 08:00 to 14:40").click()
     expect(page.locator(".said")).not_to_contain_text("Monday")
     assert complaints == []
     for size in (DESKTOP, PHONE, NARROW):

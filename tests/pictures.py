@@ -5,6 +5,7 @@ Another page is another line in PICTURES. The fictional clinic is made in a temp
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import tempfile
@@ -24,13 +25,16 @@ from tests.clinic.local.test_run import Clinic, free_port
 
 FOLDER = BASE_DIR / "docs" / "pictures"
 DESKTOP, TABLET, PHONE = (1366, 768), (1024, 768), (390, 844)
+MAIL = re.compile(r"/demo/mail/([\w-]+)/")
+LINK = re.compile(r"/dates/\w+/")
 NOW = datetime(2027, 3, 2, 16, 42, tzinfo=UTC)  # a Tuesday; in New York, where the clinic is then, it is 11:42
 
 
 @dataclass(frozen=True)
 class Picture:
     """One page as somebody of the role sees it. `{patient}`, `{course}` and `{session}`, the visit that runs, in its
-    address are those of `who`."""
+    address are those of `who`; `{mail}` is the first mail that the demonstration has sent, `{link}` what its link
+    opens."""
 
     name: str
     path: str
@@ -50,6 +54,9 @@ PICTURES = (
     Picture("vitals", "/sessions/{session}/visit/", "Adeyemi", "nurse", TABLET),
     Picture("worklist", "/worklist/", role="clinician"),
     Picture("calendar", "/calendar/"),
+    Picture("patient", "{link}", size=PHONE),
+    Picture("mail", "/demo/mail/{mail}/page/", size=(780, 620)),
+    Picture("deliveries", "/mails/"),
 )
 
 
@@ -85,12 +92,25 @@ def sign_in(chromium: Browser, clinic: Clinic, role: str) -> Any:
 
 def address(page: Page, picture: Picture) -> str:
     """The picture's address in this clinic."""
+    if "{mail}" in picture.path or "{link}" in picture.path:
+        mail = first_mail(page)
+        return picture.path.format(mail=mail, link=LINK.findall(page.request.get(f"/demo/mail/{mail}/").text())[0])
     if not picture.who:
         return picture.path
     [found] = page.request.get(f"/api/v1/patients/?q={picture.who}").json()["results"]
     course = page.request.get(f"/api/v1/courses/{found['course']}/").json() if found["course"] else {"sessions": []}
     here = [row["id"] for row in course["sessions"] if row["state"] in ("checked-in", "giving", "monitoring", "ready")]
     return picture.path.format(patient=found["id"], course=found["course"], session=next(iter(here), None))
+
+
+def first_mail(page: Page) -> str:
+    """The name of the first mail that arrived, once one has: the worker begins to send when the clinic is open."""
+    until = time.monotonic() + 60
+    while not (mails := MAIL.findall(page.request.get("/demo/mail/").text())):
+        if time.monotonic() > until:
+            raise RuntimeError("No mail arrives.")
+        time.sleep(1)
+    return str(mails[-1])
 
 
 def take(page: Page, picture: Picture) -> int:

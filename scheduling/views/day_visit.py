@@ -43,6 +43,8 @@ ROOM, ROOM_FOR_TWO = 4, 7
 LINES = 3
 #: A dose that began so much later than planned is told.
 BEGAN_LATE = timedelta(minutes=5)
+#: Whoever comes so soon and has an answer to item 9 that nobody has seen is shown with it (P).
+SOON = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ class _Drawn:
             values = {"planned": clock(session.starts_at), "free": clock(self.visit.times.starts_at)}
             text = _("Planned %(planned)s, chair free %(free)s") % values
             yield draw_alert("rose", draw_icon("arrows-vertical"), text)
-        if self.visit.unseen:
+        comes_soon = session.state in OPEN and session.starts_at - now <= SOON
+        if self.visit.unseen or (comes_soon and getattr(session, "unseen", False)):
             yield draw_alert("red", draw_icon("alert-circle"), _("Item 9 not seen"))
         if ended := overdue(self.visit, "dose-end"):
             yield draw_alert("red", late, _("Dose over since %(time)s") % {"time": clock(ended.at)})

@@ -317,6 +317,17 @@ def test_the_end_of_the_prescribers_shift_is_told_with_the_name(clinic: Clinic) 
     ]
 
 
+@pytest.mark.parametrize(("hours", "told"), [(1, ["Item 9 not seen"]), (25, [])])
+def test_item_9_of_a_patient_who_comes_soon_stands_in_the_visit(clinic: Clinic, hours: int, told: list[str]) -> None:
+    coming = visit(clinic)
+    Score.objects.create(patient=coming.patient, instrument=Instrument.PHQ9, total=9, item_9=1, taken_at=NOW, at=NOW)
+
+    with time_machine.travel(coming.starts_at - timedelta(hours=hours), tick=False):
+        shown = page(signed_in(clinic.nurse).get(f"/board/{coming.local_date}/"))
+
+    assert texts(shown, "span.alert") == told
+
+
 def test_item_9_of_a_patient_in_the_chair_stands_first(clinic: Clinic) -> None:
     going = visit(clinic, state=SessionState.CHECKED_IN)
     measured(going, "09:05")

@@ -400,7 +400,7 @@ def test_a_page_shows_what_is_known_booked_and_mailed(desk: Client, clinic: Clin
 
     assert shown.all("h1")[0].text == "Vance, Eleanor"
     assert shown.all(".notice")[0].text == (
-        "No mail address. There is no mail address: tell the patient the dates by phone. Add an address"
+        "No mail address. There is no mail address: tell the patient the dates by phone. Call Add an address"
     )
     who = clinic.prescriber.short_name
     assert coming.all("div.next-visit")[0].text == (

@@ -16,6 +16,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
 from rest_framework.authentication import CSRFCheck
 
 from clinic import clock, languages, permissions
@@ -129,6 +130,7 @@ def _only_clinic() -> Site | None:
 
 
 @declare(GET=ANYBODY, POST=ANYBODY)
+@require_http_methods(["GET", "HEAD", "POST"])
 @csrf_exempt  # it does nothing, and its answer is not the one that speaks to staff
 @sensitive_variables("token")
 def unknown(request: HttpRequest, token: str, rest: str) -> HttpResponse:

@@ -23,7 +23,7 @@ from tests.factories import NOW, Clinic, CourseFactory, SessionFactory, make_cli
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: What stands in the places of an address, by the name of its converter.
-EXAMPLES = {"int": "1", "slug": "iv-ketamine-standard", "str": "0a1b2c", "date": "2027-02-01"}
+EXAMPLES = {"int": "1", "slug": "iv-ketamine-standard", "str": "0a1b2c", "path": "x/y", "date": "2027-02-01"}
 
 
 @dataclass(frozen=True)

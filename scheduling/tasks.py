@@ -3,6 +3,7 @@ itself."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ DRAIN_SECONDS = 30.0
 
 @shared_task
 def send_mail() -> None:
-    """Send what is due until nothing is left, or the mail server does not answer. One worker at a time: a server that
-    takes its time with each mail keeps one process busy, and leaves the others to holds and visits."""
+    """Send what is due until nothing is left, or the mail server does not answer. One process of each worker at a time:
+    a server that takes its time with each mail keeps that one busy, and leaves the others to holds and visits."""
     with _alone(DRAINING) as mine:
         ends = time.monotonic() + DRAIN_SECONDS
         while mine and (left := ends - time.monotonic()) > 0 and drain.send_batch(now=clock.now(), seconds=left):
@@ -65,10 +66,11 @@ def create_days() -> None:
 
 @contextmanager
 def _alone(work: int) -> Iterator[bool]:
-    """Whether nobody else is at this work. The lock belongs to the connection: it goes when the worker dies, or when
-    its connection is lost, and `drain.py` holds also where two are at it."""
+    """Whether no other process of this worker is at this work. The lock belongs to the connection: it goes when the
+    process dies, or when its connection is lost; `drain.py` holds also where two are at it."""
+    key = [work, os.getppid()]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [work])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
         mine = bool(cursor.fetchone()[0])
     holder = connection.connection
     try:
@@ -76,4 +78,4 @@ def _alone(work: int) -> Iterator[bool]:
     finally:
         if mine and connection.connection is holder:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [work])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)

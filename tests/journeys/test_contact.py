@@ -118,7 +118,7 @@ def test_a_patient_stops_mails_and_takes_it_back_without_javascript(
     page.get_by_role("button", name="Stop mails").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You get no more mails from us.")
     page.get_by_role("button", name="keep mails").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Do you want no more mails from us?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You get our mails again.")
 
     assert (complaints, more) == ([], [])
 

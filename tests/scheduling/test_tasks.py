@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -84,13 +85,13 @@ def test_sending_mail_empties_the_outbox(clinic: Clinic, server: MailServer) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_one_worker_sends_the_others_do_something_else(clinic: Clinic, server: MailServer) -> None:
+def test_while_one_process_of_a_worker_sends_the_others_do_something_else(clinic: Clinic, server: MailServer) -> None:
     book(clinic, 0)
     with closing(connection.copy()) as another, another.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [tasks.DRAINING])
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [tasks.DRAINING, os.getppid()])
         tasks.send_mail()
         meanwhile = len(server.received)
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [tasks.DRAINING])
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [tasks.DRAINING, os.getppid()])
     tasks.send_mail()
     tasks.send_mail()
 

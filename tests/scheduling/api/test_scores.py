@@ -94,13 +94,15 @@ def test_what_cannot_be_meant_is_refused_at_its_field(
 def test_item_9_opens_its_line_and_a_clinician_closes_it(nurse: Api, clinic: Clinic, patient: Patient) -> None:
     made = nurse.post(f"patients/{patient.pk}/scores/", {"instrument": "phq9", "items": IN_DANGER}).body
     (line,) = nurse.get("worklist/", kind="item-9", patient=patient.pk).body["results"]
+    (told,) = signed_in(clinic.clinician).get("worklist/", kind="item-9", patient=patient.pk).body["results"]
     refused = nurse.post(f"scores/{made['id']}/see/", {"note": "I saw it."})
     snoozed = signed_in(clinic.prescriber).post(f"worklist/{line['id']}/snooze/", {"until": shown(MONDAY, "12:00")})
     clinician = signed_in(clinic.clinician)
     wordless = [clinician.post(f"scores/{made['id']}/see/", body) for body in ({}, {"note": " "})]
     seen = clinician.post(f"scores/{made['id']}/see/", {"note": "Called.\nSafe."})
 
-    assert line["text"] == "Item 9 is 2 (more than half the days), PHQ-9 21: call the patient now."
+    assert line["text"] == "Item 9 is above 0: call the patient now."
+    assert told["text"] == "Item 9 is 2 (more than half the days), PHQ-9 21: call the patient now."
     assert (refused.status, refused.body["code"]) == (403, "role")
     assert (snoozed.status, snoozed.body["code"]) == (409, "stale")
     assert [(one.status, list(one.body["fields"])) for one in wordless] == [(400, ["note"])] * 2

@@ -17,7 +17,7 @@ from django.db.models import Count, Min, Q, QuerySet, Value
 
 from scheduling.models import Attempt, Mail, MailKind, MailState
 
-#: The drain runs every minute: what is due for longer than this has met with something.
+#: The drain runs every few seconds: what is due for longer than this has met with something.
 LATE = timedelta(minutes=5)
 
 #: How far the head looks ahead.

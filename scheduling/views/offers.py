@@ -23,6 +23,7 @@ from patients.worklist import text_of
 from scheduling import fitting, offering, wording
 from scheduling.forms import DayForm
 from scheduling.models import Session
+from scheduling.views import instants
 from scheduling.views.signing import request_id_of
 
 #: Days in which times are looked for, and how many of a day are shown (P).
@@ -30,8 +31,6 @@ DAYS, A_DAY = 14, 5
 
 #: How long an offer can stand, in hours (P); the second is what is chosen first.
 STANDS = (4, 24, 48, 96)
-
-_INSTANT = "%Y-%m-%dT%H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def offer(request: HttpRequest, session_id: int) -> HttpResponse:
         made = offering.offer_times(
             actor=actor(request),
             session=session,
-            starts=[at for text in request.POST.getlist("start") if (at := _instant(text))],
-            until=_instant(request.POST.get("until", "")) or now,
+            starts=[at for text in request.POST.getlist("start") if (at := instants.read(text))],
+            until=instants.read(request.POST.get("until", "")) or now,
             request_id=request_id_of(request),
             now=now,
         )
@@ -125,14 +124,14 @@ def _days(
                 levels |= dict.fromkeys(window.starts(step), window.level)
         levels = {at: level for at, level in levels.items() if at >= soonest and at != session.starts_at}
         aim = datetime.combine(day, wall, site.zone).astimezone(UTC)
-        kept = levels.keys() & {_instant(text) for text in chosen}
+        kept = levels.keys() & {instants.read(text) for text in chosen}
         able = sorted(levels)
         # Of a wished day a few wished times stand there, whatever else it has.
         wished = {at for at in able if offering.meets(wish, at.astimezone(site.zone))}
         starts = {*fitting.few(sorted(wished) or able, aim, A_DAY), *kept}
         if starts:
             shown = [
-                Start(at.strftime(_INSTANT), at.astimezone(site.zone), levels[at], at in kept, at in wished)
+                Start(instants.written(at), at.astimezone(site.zone), levels[at], at in kept, at in wished)
                 for at in sorted(starts)
             ]
             days.append((day, shown))
@@ -145,15 +144,7 @@ def _untils(session: Session, now: datetime, chosen: str) -> list[tuple[str, str
     whole = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
     moments = [whole + timedelta(hours=hours) for hours in STANDS]
     moments = [*[at for at in moments if at < session.starts_at][:3], session.starts_at]
-    known = [at.astimezone(UTC).strftime(_INSTANT) for at in moments]
+    known = [instants.written(at) for at in moments]
     usual = chosen if chosen in known else known[min(1, len(known) - 1)]
     labels = [wording.short(at, zone) for at in moments[:-1]] + [_("until the visit")]
     return [(code, label, code == usual) for code, label in zip(known, labels, strict=True)]
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        at = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return at if 2000 <= at.year <= 2200 else None

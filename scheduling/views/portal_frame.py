@@ -23,6 +23,7 @@ from clinic import clock, languages, permissions
 from clinic.models import Site
 from clinic.permissions import ANYBODY, declare
 from scheduling.mails import links
+from scheduling.models import Mail
 from scheduling.portal import access, answering, limits
 from scheduling.portal.access import Access, LinkVoid, Void
 
@@ -129,18 +130,25 @@ def _only_clinic() -> Site | None:
     return sites[0] if len(sites) == 1 else None
 
 
+@sensitive_variables("token")
+def mail_of(request: HttpRequest, token: str) -> Mail | HttpResponse:
+    """The mail of a link, whether it still opens its page or not; else what is answered to a link that was never made,
+    or that is asked for too often."""
+    with translation.override(chosen_language(request)):
+        if wait := limits.wait_of(token):
+            return private(request, too_often(request, wait))
+        return links.find(token) or private(request, void_page(request, LinkVoid(Void.UNKNOWN)))
+
+
 @declare(GET=ANYBODY, POST=ANYBODY)
 @require_http_methods(["GET", "HEAD", "POST"])
 @csrf_exempt  # it does nothing, and its answer is not the one that speaks to staff
 @sensitive_variables("token")
 def unknown(request: HttpRequest, token: str, rest: str) -> HttpResponse:
     """An address below a link at which there is nothing: the way to the page, in the clinic's neutral name."""
-    with translation.override(chosen_language(request)):
-        if wait := limits.wait_of(token):
-            return private(request, too_often(request, wait))
-        mail = links.find(token)
-        if mail is None:
-            return private(request, void_page(request, LinkVoid(Void.UNKNOWN)))
+    mail = mail_of(request, token)
+    if isinstance(mail, HttpResponse):
+        return mail
     with translation.override(chosen_language(request, mail.patient.language)):
         context = {"back": reverse("portal", args=[token]), "clinic": access.site_of(mail)}
         return private(request, render(request, "portal/unknown.html", context, status=HTTPStatus.NOT_FOUND))

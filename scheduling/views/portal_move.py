@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,11 +26,9 @@ from scheduling.models import Mail, Session
 from scheduling.portal import moving
 from scheduling.portal.access import AWAITED, Access, LinkVoid, Void
 from scheduling.portal.moving import Choices, TimeGone
+from scheduling.views import instants
 from scheduling.views.portal_frame import portal_page, show
 from scheduling.views.signing import request_id_of
-
-#: How a start stands in an address and in a form: in UTC, so that also the hour that comes twice is one.
-_INSTANT = "%Y-%m-%dT%H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Start:
         zone = session.course.site.zone
         local = at.astimezone(zone)
         day = date_format(local.date(), pgettext("a date without its year, in Django's format", "l j F"))
-        return cls(at.astimezone(UTC).strftime(_INSTANT), day, wording.clock(at, zone))
+        return cls(instants.written(at), day, wording.clock(at, zone))
 
 
 def _already(request: HttpRequest, void: LinkVoid) -> HttpResponse | None:
@@ -104,7 +102,7 @@ def _meant(request: HttpRequest, access: Access) -> Session | None:
 
 def _choose(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
     choices = moving.choices(session, now=clock.now())
-    wanted = _instant(request.GET.get("to", ""))
+    wanted = instants.read(request.GET.get("to", ""))
     if wanted is not None and choices.has(wanted):
         context = {"to": Start.of(wanted, session), "request_id": uuid4()}
         return show(request, "portal/move_confirm.html", access, _shown(session) | context)
@@ -112,7 +110,7 @@ def _choose(request: HttpRequest, access: Access, session: Session) -> HttpRespo
 
 
 def _move(request: HttpRequest, access: Access, session: Session) -> HttpResponse:
-    wanted = _instant(request.POST.get("to", ""))
+    wanted = instants.read(request.POST.get("to", ""))
     if wanted is None:
         return redirect("portal-move", access.token)
     request_id = _request_id(request) or uuid4()
@@ -216,12 +214,3 @@ def _request_id(request: HttpRequest) -> UUID | None:
 def _done_at(path: str, request_id: UUID) -> str:
     """Where a move is shown after it is made: to go back or load again makes no second one."""
     return f"{path}?done={request_id}"
-
-
-def _instant(text: str) -> datetime | None:
-    """The start that an address or a form names; None for what no page has made."""
-    try:
-        at = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return at if 2000 <= at.year <= 2200 else None

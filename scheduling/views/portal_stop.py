@@ -16,11 +16,9 @@ from clinic import clock
 from clinic.permissions import ANYBODY, declare
 from patients import contact
 from patients.models import Channel, ConsentSource, ContactLevel
-from scheduling.mails import links
 from scheduling.models import Mail
-from scheduling.portal import limits, stopping
-from scheduling.portal.access import LinkVoid, Void
-from scheduling.views.portal_frame import chosen_language, private, too_often, void_page
+from scheduling.portal import stopping
+from scheduling.views.portal_frame import chosen_language, mail_of, private
 
 
 # A mail program has neither a cookie nor a token, and the page needs none: who may act is whoever has the link, which
@@ -32,12 +30,9 @@ from scheduling.views.portal_frame import chosen_language, private, too_often, v
 def stop(request: HttpRequest, token: str) -> HttpResponse:
     """Stop mails by POST: from a mail program (`List-Unsubscribe=One-Click`, RFC 8058), or by the page's own buttons.
     GET shows the page and changes nothing, for mail scanners open every link."""
-    with translation.override(chosen_language(request)):
-        if wait := limits.wait_of(token):
-            return private(request, too_often(request, wait))
-        mail = links.find(token)
-        if mail is None:
-            return private(request, void_page(request, LinkVoid(Void.UNKNOWN)))
+    mail = mail_of(request, token)
+    if isinstance(mail, HttpResponse):
+        return mail
     with translation.override(chosen_language(request, mail.patient.language)):
         if request.method == "POST":
             return private(request, _act(request, token, mail))

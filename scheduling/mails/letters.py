@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 
 from clinic.findings import gettext_noop
-from clinic.models import Site
+from clinic.models import OpeningHours, Site
 from patients.models import AddressFault, ContactLevel, Patient, TaskKind
 from scheduling.mails import gathering, links
 from scheduling.mails.calendars import Host, Visit
@@ -282,7 +282,7 @@ def _blank(mail: Mail, facts: Facts, now: datetime) -> Letter:
         recipient=mail.patient.email,
         first_name=mail.patient.first_name,
         language=mail.patient.language,
-        host=_host(site, facts),
+        host=host_of(site, facts.hours.get(site.pk, ())),
         level=ContactLevel.DETAILED if gathering.is_detailed(mail.patient) else ContactLevel.NEUTRAL,
         link=links.address("portal", token),
         until=now + links.NEWS_OPENS,
@@ -291,14 +291,15 @@ def _blank(mail: Mail, facts: Facts, now: datetime) -> Letter:
     )
 
 
-def _host(site: Site, facts: Facts) -> Host:
+def host_of(site: Site, hours: Sequence[OpeningHours] = ()) -> Host:
+    """Who expects a patient, in neutral words; `hours` tell when somebody answers the phone."""
     return Host(
         name=site.neutral_name,
         address=site.address,
         phone=site.phone,
         mail=_address_in(settings.DEFAULT_FROM_EMAIL),
         zone=ZoneInfo(site.time_zone),
-        open=tuple((row.weekday, row.opens, row.closes) for row in facts.hours.get(site.pk, ())),
+        open=tuple((row.weekday, row.opens, row.closes) for row in hours),
     )
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from email.utils import parseaddr
-from zoneinfo import ZoneInfo
-
-from django.conf import settings
 
 from scheduling.mails import calendars, letters
 from scheduling.portal.access import Access
@@ -14,17 +10,9 @@ from scheduling.portal.access import Access
 
 def calendar(access: Access, *, now: datetime) -> str:
     """What is to come, one entry each, in the words of the mails; an entry that a mail has brought is replaced."""
-    site = access.site
-    host = calendars.Host(
-        name=site.neutral_name,
-        address=site.address,
-        phone=site.phone,
-        mail=parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
-        zone=ZoneInfo(site.time_zone),
-    )
     if access.evaluation is not None:
         visits = [letters.evaluation_of(access.evaluation)]
     else:
         sessions = access.sessions or ((access.session,) if access.session else ())
         visits = [letters.visit_of(session, session.course) for session in sessions]
-    return calendars.published(visits, host=host, now=now)
+    return calendars.published(visits, host=letters.host_of(access.site), now=now)

@@ -18,7 +18,7 @@ from clinic.errors import DomainError, Invalid, RulesBroken, Stale
 from clinic.findings import Level
 from patients import worklist
 from patients.models import Task, TaskKind
-from scheduling import fitting, judging, moving, placing, self_service, writes
+from scheduling import fitting, judging, moving, offering, placing, self_service, writes
 from scheduling.booking import Change, SlotTaken, answer
 from scheduling.fitting import Window
 from scheduling.judging import Verdict
@@ -206,8 +206,7 @@ def wish_of(session: Session) -> Task | None:
 
 def offers_of(session: Session, now: datetime) -> list[Offer]:
     """What the desk has offered for the visit as it stands and is not over."""
-    found = Offer.objects.filter(session=session, times_version=session.times_version, state=OfferState.OPEN)
-    return list(found.filter(until__gt=now, starts_at__gt=now).order_by("starts_at"))
+    return [offer for offer in offering.standing(session, now) if offer.starts_at > now]
 
 
 def _still_possible(session: Session, offers: Sequence[Offer], now: datetime) -> list[Offer]:
